@@ -1,0 +1,147 @@
+package loss
+
+import "fmt"
+
+// CrossEntropy is the softmax cross-entropy of logits against class indices or a target distribution. The class axis is axis 1.
+//
+//	index:         l = (1-a) w_y (-logp_y) + (a/C) sum_c w_c (-logp_c)               a = label smoothing, w = class weights
+//	distribution:  l = sum over c with w_c > 0 of w_c q'_c (-logp_c),  q' = (1-a) q + a/C
+//	logp = logits - log sum exp logits
+//
+// Items are the rows (positions) [N, d1, ..., dk]. mean divides by the sum of w_y over the rows that are not ignored (indices), or
+// by the number of rows (distribution). Exactly one of Target and TargetProb is given.
+//
+// Special cases:
+//
+//	row ignored, or w_y = 0            item 0, gradient 0, whatever the logits are
+//	all rows ignored or of weight 0    mean NaN, gradient 0
+//	C = 1, logit not NaN               item 0, gradient 0
+//	logit -Inf                         the class is absent; at y the item is +Inf and its gradient finite
+//	one logit +Inf                     item 0 at y, +Inf elsewhere
+//	several +Inf, or all -Inf, C > 1   NaN, NaN
+//	q'_c = 0 and logp_c = -Inf         the term is 0
+//
+// Errors: an index outside [0, C) that is not ignored and a negative TargetProb are invalid_target; smoothing outside [0, 1], a
+// negative weight, both or no target, IgnoreIndex beside TargetProb are invalid_param; C = 0 with rows is invalid_shape.
+// Sources: Goodfellow et al. 2016, section 6.2.2; smoothing: Szegedy et al. 2015, arXiv 1512.00567, section 7.
+type CrossEntropy[T any] struct {
+	Reduction
+	IgnoreIndex    Opt[int]      // indices only; unset means -100
+	LabelSmoothing float64       // [0, 1], default 0
+	Logits         Tensor[T]     // [N, C, d1, ..., dk], any real, var
+	Target         Tensor[int64] // [N, d1, ..., dk], in [0, C) or IgnoreIndex
+	TargetProb     Tensor[T]     // like Logits, >= 0, not renormalized
+	ClassWeight    Tensor[T]     // [C], >= 0, default ones
+}
+
+var crossEntropy = &Def{
+	ID: "cross_entropy", Name: "CrossEntropy", Title: "Softmax cross-entropy",
+	Summary: "negative log-likelihood of the target class, or its expectation under a target distribution",
+	Aliases: []string{"softmax loss", "multinomial logistic loss", "sparse categorical cross-entropy"},
+	Tasks: []Task{ImageClassification, ObjectDetection, ActionRecognition, ObjectTracking, SemanticSegmentation, Tabular,
+		TimeSeries},
+	Sources: []Source{
+		{"Goodfellow, Bengio, Courville 2016, Deep Learning", "", "section 6.2.2"},
+		{"Szegedy et al. 2015, label smoothing", "arXiv 1512.00567", "section 7"},
+	},
+}
+
+func (l *CrossEntropy[T]) Def() *Def { return crossEntropy }
+
+func (l *CrossEntropy[T]) Visit(v Visitor[T]) {
+	visitReduction(v, &l.Reduction)
+	v.OptInt("ignore_index", &l.IgnoreIndex, Range{})
+	v.Float("label_smoothing", &l.LabelSmoothing, 0, Between(0, 1))
+	v.Var("logits", &l.Logits, "N C ...", Real)
+	v.Index("target", &l.Target, "N ...?")
+	v.Const("target_prob", &l.TargetProb, "N C ...?", NonNegative)
+	v.Const("class_weight", &l.ClassWeight, "C?", Weight)
+}
+
+// Ignored returns the index that marks a row to leave out.
+func (l *CrossEntropy[T]) Ignored() int64 { return ignored(l.IgnoreIndex) }
+
+func ignored(i Opt[int]) int64 {
+	if i.Set {
+		return int64(i.Value)
+	}
+	return -100
+}
+
+func (l *CrossEntropy[T]) Check(c *Checker) {
+	classes := l.Logits.Shape[1]
+	c.Shape(classes > 0 || l.Logits.Shape[0] == 0, "logits", "at least one class", l.Logits.Shape)
+	c.Param(l.Target.Given() != l.TargetProb.Given(), "target", "exactly one of target and target_prob",
+		fmt.Sprintf("target given: %t, target_prob given: %t", l.Target.Given(), l.TargetProb.Given()))
+	c.Param(!l.IgnoreIndex.Set || !l.TargetProb.Given(), "ignore_index", "unset beside target_prob", l.IgnoreIndex.Value)
+	checkIndices(c, "target", l.Target, classes, Some(int(l.Ignored())))
+}
+
+// checkIndices requires class indices in [0, classes) or equal to ignore.
+func checkIndices(c *Checker, name string, target Tensor[int64], classes int, ignore Opt[int]) {
+	c.Values(func() {
+		for i, y := range target.Data {
+			if (y < 0 || y >= int64(classes)) && !(ignore.Set && y == int64(ignore.Value)) {
+				c.Target(false, fmt.Sprintf("%s[%d]", name, i), fmt.Sprintf("a class in [0, %d)", classes), y)
+				return
+			}
+		}
+	})
+}
+
+func (l *CrossEntropy[T]) Out() []int { return l.Reduction.shape(withoutClasses(l.Logits.Shape)...) }
+
+// withoutClasses returns a shape without axis 1.
+func withoutClasses(shape []int) []int {
+	return append(append([]int{}, shape[0]), shape[2:]...)
+}
+
+// Focal is the sigmoid focal loss: binary cross-entropy whose well-classified entries weigh less.
+//
+//	p = sigmoid(x)    p_t = p t + (1-p)(1-t)    a_t = alpha t + (1-alpha)(1-t), or 1 for alpha < 0
+//	l = a_t (1-p_t)^gamma BCE(x, t)
+//
+// Items are the elements; mean divides by their number, or by Normalizer where it is set. The focusing weight is differentiated.
+//
+// Special cases, with z = (2t-1) x for a hard label:
+//
+//	z = +Inf             value 0, gradient 0
+//	z = -Inf             value +Inf (0 where a_t = 0), gradient -(2t-1) a_t
+//	0 < t < 1, x = +Inf  value +Inf, gradient a_t (1-t)^(gamma+1)
+//	0 < t < 1, x = -Inf  value +Inf, gradient -a_t t^(gamma+1)
+//	gamma = 0            the factor is 1, also where 1-p_t = 0
+//
+// Errors: a target outside [0, 1] is invalid_target; gamma < 0, alpha > 1 and normalizer <= 0 are invalid_param.
+// Libraries differ in the default of alpha (fvcore and Optax: off) and of the reduction (torchvision: none).
+// Source: Lin et al. 2017, arXiv 1708.02002, eqs. 4 and 5.
+type Focal[T any] struct {
+	Reduction
+	Alpha      float64      // weight of t = 1, in [0, 1], or any negative number for off; default 0.25
+	Gamma      float64      // [0, inf), default 2
+	Normalizer Opt[float64] // (0, inf): the denominator of mean
+	Logits     Tensor[T]    // [...], any real, var
+	Target     Tensor[T]    // [...] like Logits, in [0, 1]
+}
+
+var focal = &Def{
+	ID: "focal", Name: "Focal", Title: "Sigmoid focal loss",
+	Summary: "binary cross-entropy with well-classified entries weighted down",
+	Aliases: []string{"RetinaNet loss"},
+	Tasks:   []Task{ImageClassification, ObjectDetection, ObjectTracking, SemanticSegmentation},
+	Sources: []Source{{"Lin et al. 2017, Focal Loss for Dense Object Detection", "arXiv 1708.02002", "4, 5"}},
+}
+
+func (l *Focal[T]) Def() *Def { return focal }
+
+func (l *Focal[T]) Visit(v Visitor[T]) {
+	visitReduction(v, &l.Reduction)
+	v.Float("alpha", &l.Alpha, 0.25, AtMost(1))
+	v.Float("gamma", &l.Gamma, 2, AtLeast(0))
+	v.OptFloat("normalizer", &l.Normalizer, Above(0))
+	v.Var("logits", &l.Logits, "...", Real)
+	v.Const("target", &l.Target, "...", Unit)
+}
+
+func (l *Focal[T]) Check(*Checker) {}
+
+func (l *Focal[T]) Out() []int { return l.Reduction.shape(l.Logits.Shape...) }

@@ -1,0 +1,282 @@
+package reference
+
+import (
+	"math"
+
+	"github.com/goldenloss/goldenloss/reference/loss"
+)
+
+// entry is one kept prediction of an overlap item: its activated value, its target, and where it stands.
+type entry struct {
+	p, t   float64
+	sample int // of the item's index set
+	pixel  int
+	class  int
+}
+
+// overlap is an overlap problem unfolded: activated predictions and the entries of every item.
+type overlap struct {
+	in            *loss.Overlap[float64]
+	n, classes, s int
+	active        []float64 // activated predictions, like Pred
+	items         [][]entry
+	channel       []int // of an item, -1 without
+	z             float64
+}
+
+func (o *overlap) at(n, c, i int) int { return (n*o.classes+c)*o.s + i }
+
+func newOverlap(in *loss.Overlap[float64]) *overlap {
+	o := &overlap{in: in, n: in.Pred.Shape[0], classes: in.Pred.Shape[1], s: loss.Size(in.Pred.Shape[2:])}
+	channels := in.Channels()
+	drop := o.classes - channels
+	o.active = make([]float64, len(in.Pred.Data))
+	o.items = make([][]entry, loss.Size(in.Items()))
+	o.channel = make([]int, len(o.items))
+	for k := range o.items {
+		switch in.Omega {
+		case "per_sample_per_channel":
+			o.channel[k] = k % channels
+		case "per_channel":
+			o.channel[k] = k
+		default:
+			o.channel[k] = -1
+		}
+	}
+	for n := range o.n {
+		for i := range o.s {
+			pos := n*o.s + i
+			if in.Mask.Given() && !in.Mask.Data[pos] {
+				continue
+			}
+			if in.IgnoreIndex.Set && in.TargetLabel.Data[pos] == int64(in.IgnoreIndex.Value) {
+				continue
+			}
+			x := make([]float64, o.classes)
+			for c := range x {
+				x[c] = in.Pred.Data[o.at(n, c, i)]
+			}
+			for c, p := range activate(in.Activation, x) {
+				o.active[o.at(n, c, i)] = p
+				if c < drop {
+					continue
+				}
+				t := 0.0
+				if in.Target.Given() {
+					t = in.Target.Data[o.at(n, c, i)]
+				} else if in.TargetLabel.Data[pos] == int64(c) {
+					t = 1
+				}
+				k := 0
+				switch in.Omega {
+				case "per_sample_per_channel":
+					k = n*channels + c - drop
+				case "per_channel":
+					k = c - drop
+				case "per_sample":
+					k = n
+				}
+				o.items[k] = append(o.items[k], entry{p, t, n, i, c})
+			}
+		}
+	}
+	o.z = float64(len(o.items))
+	if in.ClassWeight.Given() && in.WeightNorm == "sum" {
+		var w accumulator
+		for _, c := range o.channel {
+			w.add(in.ClassWeight.Data[c])
+		}
+		o.z = w.value()
+	}
+	return o
+}
+
+// activate returns the predictions of one pixel.
+func activate(activation string, x []float64) []float64 {
+	p := make([]float64, len(x))
+	switch activation {
+	case "none":
+		copy(p, x)
+	case "sigmoid":
+		for c := range x {
+			p[c] = sigmoid(x[c])
+		}
+	case "softmax":
+		s := newSoftmax(x)
+		for c := range x {
+			p[c] = s.prob(c)
+			if s.bad {
+				p[c] = math.NaN()
+			}
+		}
+	}
+	return p
+}
+
+// finish turns the loss and its derivatives dp with respect to the activated predictions of every item, weighted by c, into the
+// gradient with respect to Pred.
+func (o *overlap) pullBack(dp []float64) loss.Tensor[float64] {
+	g := zeros(o.in.Pred)
+	for n := range o.n {
+		for i := range o.s {
+			x, d := make([]float64, o.classes), make([]float64, o.classes)
+			touched := false
+			for c := range x {
+				x[c], d[c] = o.in.Pred.Data[o.at(n, c, i)], dp[o.at(n, c, i)]
+				touched = touched || d[c] != 0
+			}
+			if !touched {
+				continue
+			}
+			switch o.in.Activation {
+			case "sigmoid":
+				for c := range d {
+					if d[c] != 0 {
+						d[c] *= sigmoid(x[c]) * sigmoid(-x[c])
+					}
+				}
+			case "softmax":
+				// p_k (g_k - sum g_c p_c), as p_k (g_k (1 - p_k) - the other g_c p_c)
+				s := newSoftmax(x)
+				terms := make([]float64, len(d))
+				for c := range d {
+					if d[c] != 0 {
+						terms[c] = d[c] * s.prob(c)
+					}
+				}
+				rest, others := without(terms), s.others()
+				pulled := make([]float64, len(d))
+				for k := range d {
+					if s.bad || math.IsNaN(rest[k]) || math.IsNaN(d[k]) {
+						pulled[k] = math.NaN()
+						continue
+					}
+					pulled[k] = s.prob(k) * (d[k]*others[k] - rest[k])
+				}
+				d = pulled
+			}
+			for c := range d {
+				g.Data[o.at(n, c, i)] = d[c]
+			}
+		}
+	}
+	return g
+}
+
+// diceSums returns Num, Den and X = Den - Num of the entries of an item.
+func diceSums(in *loss.Dice[float64], list []entry) (num, den, x float64) {
+	var inter, diff accumulator
+	for _, e := range list {
+		switch {
+		case in.Intersection == "l1":
+			inter.add(math.Min(e.p, e.t))
+			diff.add(math.Abs(e.p - e.t))
+		case in.Power == 2:
+			inter.addProduct(e.p, e.t)
+			diff.addProduct(e.p-e.t, e.p-e.t)
+		default:
+			inter.addProduct(e.p, e.t)
+			diff.addProduct(e.p, 1-e.t)
+			diff.addProduct(e.t, 1-e.p)
+		}
+	}
+	i, f := inter.value(), diff.value()
+	return 2*i + in.SmoothNr, 2*i + f + in.SmoothDr, f + (in.SmoothDr - in.SmoothNr)
+}
+
+// diceItem returns the item of a list of entries and its derivatives with respect to their predictions.
+func diceItem(in *loss.Dice[float64], list []entry) (l float64, d []float64) {
+	d = make([]float64, len(list))
+	targets := 0.0
+	for _, e := range list {
+		targets += e.t
+		if math.IsNaN(e.p) || math.IsInf(e.p, 0) || math.IsNaN(e.t) {
+			for k := range d {
+				d[k] = math.NaN()
+			}
+			return math.NaN(), d
+		}
+	}
+	if in.Absent == "zero" && targets == 0 {
+		return 0, d
+	}
+	num, den, x := diceSums(in, list)
+	if den == 0 && in.DenFloor == 0 {
+		return in.EmptyValue, d
+	}
+	floored := den < in.DenFloor
+	if floored {
+		den, x = in.DenFloor, in.DenFloor-num
+	}
+	q, score := x/den, num/den
+	l = q
+	scale := 1 / den
+	if in.Form == "log" {
+		switch {
+		case score < in.LogFloor:
+			return -log(in.LogFloor), d
+		case q < 0.5:
+			l = -math.Log1p(-q)
+		default:
+			l = -log(score)
+		}
+		scale = 1 / num
+	}
+	for k, e := range list {
+		var dI, dF float64
+		switch {
+		case in.Intersection == "l1":
+			dI, dF = below(e.p, e.t), sign(e.p-e.t)
+		case in.Power == 2:
+			dI, dF = e.t, 2*(e.p-e.t)
+		default:
+			dI, dF = e.t, 1-2*e.t
+		}
+		if floored {
+			d[k] = -2 * dI * scale
+		} else {
+			d[k] = (dF - q*(2*dI+dF)) * scale
+		}
+	}
+	return l, d
+}
+
+// Dice is the value of the soft Dice loss.
+func Dice(in *loss.Dice[float64]) []float64 {
+	o := newOverlap(&in.Overlap)
+	items := make([]float64, len(o.items))
+	for k, list := range o.items {
+		w := 1.0
+		if in.ClassWeight.Given() {
+			w = in.ClassWeight.Data[o.channel[k]]
+		}
+		if w != 0 {
+			l, _ := diceItem(in, list)
+			items[k] = w * l
+		}
+	}
+	return reduce(in.Reduction, items, o.z)
+}
+
+// DiceGrad is its vector-Jacobian product.
+func DiceGrad(in *loss.Dice[float64], dOut []float64) *loss.Dice[float64] {
+	o := newOverlap(&in.Overlap)
+	dp := make([]float64, len(in.Pred.Data))
+	c := itemWeights(in.Reduction, len(o.items), o.z, dOut)
+	for k, list := range o.items {
+		w := 1.0
+		if in.ClassWeight.Given() {
+			w = in.ClassWeight.Data[o.channel[k]]
+		}
+		if w == 0 {
+			continue
+		}
+		_, d := diceItem(in, list)
+		for j, e := range list {
+			if d[j] != 0 {
+				dp[o.at(e.sample, e.class, e.pixel)] = c[k] * w * d[j]
+			}
+		}
+	}
+	return &loss.Dice[float64]{Overlap: loss.Overlap[float64]{Pred: o.pullBack(dp)}}
+}

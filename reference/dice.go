@@ -113,8 +113,7 @@ func activate(activation string, x []float64) []float64 {
 	return p
 }
 
-// finish turns the loss and its derivatives dp with respect to the activated predictions of every item, weighted by c, into the
-// gradient with respect to Pred.
+// pullBack turns derivatives dp with respect to the activated predictions into the gradient with respect to Pred.
 func (o *overlap) pullBack(dp []float64) loss.Tensor[float64] {
 	g := zeros(o.in.Pred)
 	for n := range o.n {
@@ -235,7 +234,7 @@ func diceItem(in *loss.Dice[float64], list []entry) (l float64, d []float64) {
 		if floored {
 			d[k] = -2 * dI * scale
 		} else {
-			d[k] = (dF - q*(2*dI+dF)) * scale
+			d[k] = (score*dF - q*2*dI) * scale // dX - q dDen, with 1 - q = score put in: nothing cancels
 		}
 	}
 	return l, d

@@ -9,9 +9,18 @@ import (
 // entry is one kept prediction of an overlap item: its activated value, its target, and where it stands.
 type entry struct {
 	p, t   float64
-	sample int // of the item's index set
+	miss   float64 // 1 - p, from the logit where there is one
+	sample int
 	pixel  int
 	class  int
+}
+
+// gap is p - t, without cancellation for a certain hit.
+func (e *entry) gap() float64 {
+	if e.t == 1 {
+		return -e.miss
+	}
+	return e.p - e.t
 }
 
 // overlap is an overlap problem unfolded: activated predictions and the entries of every item.
@@ -30,7 +39,6 @@ func newOverlap(in *loss.Overlap[float64]) *overlap {
 	o := &overlap{in: in, n: in.Pred.Shape[0], classes: in.Pred.Shape[1], s: loss.Size(in.Pred.Shape[2:])}
 	channels := in.Channels()
 	drop := o.classes - channels
-	o.active = make([]float64, len(in.Pred.Data))
 	o.items = make([][]entry, loss.Size(in.Items()))
 	o.channel = make([]int, len(o.items))
 	for k := range o.items {
@@ -56,8 +64,8 @@ func newOverlap(in *loss.Overlap[float64]) *overlap {
 			for c := range x {
 				x[c] = in.Pred.Data[o.at(n, c, i)]
 			}
-			for c, p := range activate(in.Activation, x) {
-				o.active[o.at(n, c, i)] = p
+			active, miss := activate(in.Activation, x)
+			for c, p := range active {
 				if c < drop {
 					continue
 				}
@@ -76,7 +84,7 @@ func newOverlap(in *loss.Overlap[float64]) *overlap {
 				case "per_sample":
 					k = n
 				}
-				o.items[k] = append(o.items[k], entry{p, t, n, i, c})
+				o.items[k] = append(o.items[k], entry{p, t, miss[c], n, i, c})
 			}
 		}
 	}
@@ -91,26 +99,27 @@ func newOverlap(in *loss.Overlap[float64]) *overlap {
 	return o
 }
 
-// activate returns the predictions of one pixel.
-func activate(activation string, x []float64) []float64 {
-	p := make([]float64, len(x))
-	switch activation {
-	case "none":
-		copy(p, x)
-	case "sigmoid":
-		for c := range x {
-			p[c] = sigmoid(x[c])
-		}
-	case "softmax":
-		s := newSoftmax(x)
-		for c := range x {
+// activate returns the predictions p of one pixel and 1 - p.
+func activate(activation string, x []float64) (p, miss []float64) {
+	p, miss = make([]float64, len(x)), make([]float64, len(x))
+	var s softmax
+	if activation == "softmax" {
+		s = newSoftmax(x)
+		miss = s.others()
+	}
+	for c := range x {
+		switch {
+		case activation == "none":
+			p[c], miss[c] = x[c], 1-x[c]
+		case activation == "sigmoid":
+			p[c], miss[c] = sigmoid(x[c]), sigmoid(-x[c])
+		case s.bad:
+			p[c], miss[c] = math.NaN(), math.NaN()
+		default:
 			p[c] = s.prob(c)
-			if s.bad {
-				p[c] = math.NaN()
-			}
 		}
 	}
-	return p
+	return p, miss
 }
 
 // pullBack turns derivatives dp with respect to the activated predictions into the gradient with respect to Pred.
@@ -169,14 +178,14 @@ func diceSums(in *loss.Dice[float64], list []entry) (num, den, x float64) {
 		switch {
 		case in.Intersection == "l1":
 			inter.add(math.Min(e.p, e.t))
-			diff.add(math.Abs(e.p - e.t))
+			diff.add(math.Abs(e.gap()))
 		case in.Power == 2:
 			inter.addProduct(e.p, e.t)
-			diff.addProduct(e.p-e.t, e.p-e.t)
+			diff.addProduct(e.gap(), e.gap())
 		default:
 			inter.addProduct(e.p, e.t)
 			diff.addProduct(e.p, 1-e.t)
-			diff.addProduct(e.t, 1-e.p)
+			diff.addProduct(e.t, e.miss)
 		}
 	}
 	i, f := inter.value(), diff.value()
@@ -225,9 +234,9 @@ func diceItem(in *loss.Dice[float64], list []entry) (l float64, d []float64) {
 		var dI, dF float64
 		switch {
 		case in.Intersection == "l1":
-			dI, dF = below(e.p, e.t), sign(e.p-e.t)
+			dI, dF = below(e.p, e.t), sign(e.gap())
 		case in.Power == 2:
-			dI, dF = e.t, 2*(e.p-e.t)
+			dI, dF = e.t, 2*e.gap()
 		default:
 			dI, dF = e.t, 1-2*e.t
 		}

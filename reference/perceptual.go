@@ -110,8 +110,8 @@ func layers(in *loss.Perceptual[float64], f func(n, l int, w float64, x, y []flo
 	}
 }
 
-// Perceptual is the value of the feature reconstruction loss.
-func Perceptual(in *loss.Perceptual[float64]) []float64 {
+// perceptualItems returns the items.
+func perceptualItems(in *loss.Perceptual[float64]) []float64 {
 	totals := make([]accumulator, in.Batch())
 	layers(in, func(n, l int, w float64, x, y []float64) {
 		term, _ := perceptualTerm(in, l, x, y)
@@ -121,7 +121,12 @@ func Perceptual(in *loss.Perceptual[float64]) []float64 {
 	for n := range items {
 		items[n] = totals[n].value()
 	}
-	return reduce(in.Reduction, items, float64(len(items)))
+	return items
+}
+
+// Perceptual is the value of the feature reconstruction loss.
+func Perceptual(in *loss.Perceptual[float64]) []float64 {
+	return reduce(in.Reduction, perceptualItems(in), float64(in.Batch()))
 }
 
 // PerceptualGrad is its vector-Jacobian product.
@@ -133,9 +138,13 @@ func PerceptualGrad(in *loss.Perceptual[float64], dOut []float64) *loss.Perceptu
 	}
 	g.ChannelWeights = make([]loss.Tensor[float64], len(in.ChannelWeights))
 	c := itemWeights(in.Reduction, in.Batch(), float64(in.Batch()), dOut)
+	items := perceptualItems(in)
 	layers(in, func(n, l int, w float64, x, y []float64) {
 		_, d := perceptualTerm(in, l, x, y)
 		for i := range d {
+			if math.IsNaN(items[n]) { // in every layer that participates
+				d[i] = math.NaN()
+			}
 			g.Features.Features[l].Data[n*len(d)+i] = c[n] * w * d[i]
 		}
 	})

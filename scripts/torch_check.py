@@ -138,23 +138,21 @@ def finite(row, *names):
     return all(np.isfinite(t["data"]).all() for t in row["inputs"] if not names or t["name"] in names)
 
 
-def any_inf(row, name):
-    return any(np.isinf(t["data"]).any() for t in row["inputs"] if t["name"] == name)
-
-
-# (loss, what deviates, the specification's words in short, which rows may show it)
+# (loss, what deviates, what PyTorch does, which rows may show it)
 DEVIATIONS = [
-    ("smooth_l1", "not-finite inputs", "NaN and Inf-Inf: the gradient is 0 where the rule is NaN", lambda r, p: not finite(r)),
-    ("smooth_l1", "kink at beta 0", "beta = 0 gives the gradient -1 at e = 0", lambda r, p: p.get("beta", 1) == 0),
+    ("smooth_l1", "square before division", "0.5 e^2/beta overflows and underflows where 0.5 |e| (|e|/beta) does not",
+     lambda r, p: "beta" in r["case_id"] and bool({"overflow", "underflow"} & set(r["tags"]))),
     ("cross_entropy", "not-finite logits", "+Inf gives NaN; -Inf with q = 0 gives NaN; ignored rows with NaN or Inf get NaN",
      lambda r, p: not finite(r, "logits")),
-    ("cross_entropy", "class weight 0", "all weights 0 gives a NaN gradient; weight 0 with -Inf gives NaN",
+    ("cross_entropy", "class weight 0", "all weights 0 gives a NaN gradient",
      lambda r, p: any(t["name"] == "class_weight" and 0 in t["data"] for t in r["inputs"])),
-    ("cross_entropy", "saturation", "log(s) in place of log1p without the maximum: relative accuracy is lost (class C only)",
-     lambda r, p: "saturated" in r["tags"]),
     ("focal", "gamma below 1", "the gradient is NaN once p_t rounds to 1", lambda r, p: 0 < p.get("gamma", 2) < 1),
     ("focal", "saturation", "0 in place of tiny values and gradients", lambda r, p: "saturated" in r["tags"]),
     ("focal", "infinite logits", "NaN at the limits", lambda r, p: not finite(r, "logits")),
+    ("dice", "saturated sigmoid", "the derivative p (1-p) of a sigmoid loses the digits of 1-p",
+     lambda r, p: "saturated" in r["tags"] and p.get("activation") == "sigmoid"),
+    ("dice", "selection", "masking a NaN by a selection leaves a NaN gradient behind it", lambda r, p: not finite(r, "pred")),
+    ("ssim", "NaN", "a NaN reaches the pixels of the windows that see it, not the whole sample", lambda r, p: not finite(r)),
 ]
 
 

@@ -140,7 +140,7 @@ def finite(row, *names):
 
 # (loss, what deviates, what PyTorch does, which rows may show it)
 DEVIATIONS = [
-    ("smooth_l1", "square before division", "0.5 e^2/beta overflows and underflows where 0.5 |e| (|e|/beta) does not",
+    ("smooth_l1", "square before division", "0.5 e^2/beta overflows and underflows where 0.5 abs(e) (abs(e)/beta) does not",
      lambda r, p: "beta" in r["case_id"] and bool({"overflow", "underflow"} & set(r["tags"]))),
     ("cross_entropy", "not-finite logits", "+Inf gives NaN; -Inf with q = 0 gives NaN; ignored rows with NaN or Inf get NaN",
      lambda r, p: not finite(r, "logits")),

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strings"
 
 	"github.com/goldenloss/goldenloss/fixtures"
 	"github.com/goldenloss/goldenloss/reference/loss"
@@ -60,80 +61,125 @@ type bench[T loss.Float] struct {
 	in        loss.Problem[T]
 	out, dOut []T
 	grad      loss.Problem[T]
-	fields    []loss.Field[T]
-	fences    []array[T]
-	before    [][]uint64
+	shapes    map[string][]int         // of the outputs
+	outputs   []array[T]               // the memory that the implementation was given, whatever it does to the slices
+	fences    []func() (Failure, bool) // what was written outside an array
+	params    string
+	before    []snapshot
 }
 
-// array is a guarded array.
+// array is the memory of one output.
 type array[T loss.Float] struct {
-	name        string
-	whole, data []T
-	output      bool
+	name string
+	data []T
+}
+
+// snapshot is an input as bits.
+type snapshot struct {
+	name  string
+	shape []int
+	bits  []uint64
 }
 
 func newBench[T loss.Float](impl loss.Impl[T], in loss.Problem[T], dOut []T) *bench[T] {
 	b := &bench[T]{impl: impl, in: in}
+	fence := pattern[T](fence64, fence32)
 	for _, f := range loss.Fields(in) {
-		if f.Float != nil && f.Given() {
-			f.Float.Data = b.guard(f.Name, f.Float.Data, false)
+		switch {
+		case !f.Given():
+		case f.Index != nil:
+			f.Index.Data = guard(b, f.Name, f.Index.Data, func(int) int64 { return -0x5eed_face })
+		case f.Mask != nil:
+			f.Mask.Data = guard(b, f.Name, f.Mask.Data, func(i int) bool { return i%3 == 0 })
+		default:
+			f.Float.Data = guard(b, f.Name, f.Float.Data, func(int) T { return fence })
 		}
 	}
-	b.dOut = b.guard("cotangent", dOut, false)
-	b.out = b.guard("value", make([]T, loss.Size(in.Out())), true)
+	b.dOut = guard(b, "cotangent", dOut, func(int) T { return fence })
+	b.out = guard(b, "value", make([]T, loss.Size(in.Out())), func(int) T { return fence })
+	b.outputs = []array[T]{{"value", b.out}}
+	b.shapes = map[string][]int{"value": in.Out()}
 	b.grad = loss.NewGrad(in, impl.New())
-	b.fields = loss.Fields(b.grad)
-	for _, f := range b.fields {
+	for _, f := range loss.Fields(b.grad) {
 		if f.Role == loss.RoleVar && f.Float.Given() {
-			f.Float.Data = b.guard("grad:"+f.Name, f.Float.Data, true)
+			f.Float.Data = guard(b, "grad:"+f.Name, f.Float.Data, func(int) T { return fence })
+			b.outputs = append(b.outputs, array[T]{"grad:" + f.Name, f.Float.Data})
+			b.shapes["grad:"+f.Name] = slices.Clone(f.Float.Shape)
 		}
 	}
-	b.before = b.snapshot()
+	b.params, b.before = b.paramText(), b.snapshots()
 	return b
 }
 
-// guard moves data into an array with fences on both sides. The capacity ends where the data end.
-func (b *bench[T]) guard(name string, data []T, output bool) []T {
-	whole := make([]T, len(data)+2*margin)
+// guard moves data into an array with a fence on both sides. The capacity ends where the data end.
+func guard[E loss.Float | int64 | bool, T loss.Float](b *bench[T], name string, data []E, fence func(i int) E) []E {
+	whole := make([]E, len(data)+2*margin)
 	for i := range whole {
-		whole[i] = pattern[T](fence64, fence32)
+		whole[i] = fence(i)
 	}
 	inside := whole[margin : margin+len(data) : margin+len(data)]
 	copy(inside, data)
-	b.fences = append(b.fences, array[T]{name, whole, inside, output})
+	b.fences = append(b.fences, func() (Failure, bool) {
+		for i, x := range whole {
+			if (i < margin || i >= margin+len(data)) && elementBits(x) != elementBits(fence(i)) {
+				return Failure{Kind: "guard", Output: name, Index: i - margin,
+					Text: fmt.Sprintf("%s: element %d, outside the array of %d, was written", name, i-margin, len(data))}, true
+			}
+		}
+		return Failure{}, false
+	})
 	return inside
 }
 
-// snapshot is the bits of all inputs.
-func (b *bench[T]) snapshot() [][]uint64 {
-	var all [][]uint64
+func elementBits[E loss.Float | int64 | bool](x E) uint64 {
+	switch x := any(x).(type) {
+	case int64:
+		return uint64(x)
+	case bool:
+		if x {
+			return 1
+		}
+		return 0
+	case float32:
+		return bitsOf(x)
+	case float64:
+		return bitsOf(x)
+	}
+	return 0
+}
+
+func elements[E loss.Float | int64 | bool](data []E) []uint64 {
+	bits := make([]uint64, len(data))
+	for i, x := range data {
+		bits[i] = elementBits(x)
+	}
+	return bits
+}
+
+// snapshots are the bits of all inputs.
+func (b *bench[T]) snapshots() []snapshot {
+	var all []snapshot
 	for _, f := range loss.Fields(b.in) {
-		var bits []uint64
+		s := snapshot{name: f.Name, shape: slices.Clone(f.Shape())}
 		switch {
 		case f.Index != nil:
-			for _, x := range f.Index.Data {
-				bits = append(bits, uint64(x))
-			}
+			s.bits = elements(f.Index.Data)
 		case f.Mask != nil:
-			for _, x := range f.Mask.Data {
-				if x {
-					bits = append(bits, 1)
-				} else {
-					bits = append(bits, 0)
-				}
-			}
+			s.bits = elements(f.Mask.Data)
 		default:
-			for _, x := range f.Float.Data {
-				bits = append(bits, bitsOf(x))
-			}
+			s.bits = elements(f.Float.Data)
 		}
-		all = append(all, bits)
+		all = append(all, s)
 	}
-	var bits []uint64
-	for _, x := range b.dOut {
-		bits = append(bits, bitsOf(x))
+	return append(all, snapshot{name: "cotangent", bits: elements(b.dOut)})
+}
+
+func (b *bench[T]) paramText() string {
+	var text []string
+	for _, q := range loss.Params(b.in) {
+		text = append(text, fmt.Sprintf("%s=%v", q.Name, q.Value))
 	}
-	return append(all, bits)
+	return strings.Join(text, " ")
 }
 
 // run calls the implementation and returns copies of its outputs.
@@ -142,60 +188,46 @@ func (b *bench[T]) run(withGrad bool, how fill) outputs[T] {
 	if how == dirty {
 		x = pattern[T](garbage64, garbage32)
 	}
-	for _, a := range b.fences {
-		if a.output {
-			for i := range a.data {
-				a.data[i] = x
-			}
+	for _, a := range b.outputs {
+		for i := range a.data {
+			a.data[i] = x
 		}
 	}
-	if withGrad {
-		b.impl.Run(b.out, b.grad, b.in, b.dOut)
-	} else {
+	got := outputs[T]{}
+	if !withGrad {
 		b.impl.Run(b.out, nil, b.in, b.dOut)
+		got["value"] = slices.Clone(b.out)
+		return got
 	}
-	got := outputs[T]{"value": append([]T{}, b.out...)}
-	if withGrad {
-		for _, f := range b.fields {
-			if f.Role == loss.RoleVar && f.Float.Given() {
-				got["grad:"+f.Name] = append([]T{}, f.Float.Data...)
-			}
-		}
+	b.impl.Run(b.out, b.grad, b.in, b.dOut)
+	for _, a := range b.outputs {
+		got[a.name] = slices.Clone(a.data)
 	}
 	return got
 }
 
 // behavior checks what the numbers alone do not show.
 func (b *bench[T]) behavior(res *Result, value, grad, again outputs[T]) {
-	for _, a := range b.fences {
-		for i, x := range a.whole {
-			if (i < margin || i >= margin+len(a.data)) && bitsOf(x) != bitsOf(pattern[T](fence64, fence32)) {
-				res.fail(Failure{Kind: "guard", Output: a.name, Index: i - margin,
-					Text: fmt.Sprintf("%s: element %d, outside the array of %d, was written", a.name, i-margin, len(a.data))})
-				break
-			}
+	for _, broken := range b.fences {
+		if f, ok := broken(); ok {
+			res.fail(f)
 		}
 	}
-	names := []string{}
-	for _, f := range loss.Fields(b.in) {
-		names = append(names, f.Name)
+	if now := b.paramText(); now != b.params {
+		res.fail(Failure{Kind: "input written", Text: fmt.Sprintf("the parameters were %s and are %s", b.params, now)})
 	}
-	names = append(names, "cotangent")
-	for i, now := range b.snapshot() {
-		for k := range now {
-			if now[k] != b.before[i][k] {
-				res.fail(Failure{Kind: "input written", Output: names[i], Index: k, Text: fmt.Sprintf("input %s[%d] was written", names[i], k)})
-				break
+	for i, now := range b.snapshots() {
+		if was := b.before[i]; !slices.Equal(was.shape, now.shape) || !slices.Equal(was.bits, now.bits) {
+			k := 0
+			for k < len(now.bits) && k < len(was.bits) && now.bits[k] == was.bits[k] {
+				k++
 			}
+			res.fail(Failure{Kind: "input written", Output: now.name, Index: k, Text: fmt.Sprintf("input %s[%d] was written", now.name, k)})
 		}
 	}
+	unwritten(res, value, "value alone")
 	for _, o := range sortedNames(grad) {
-		for i, x := range grad[o] {
-			if bitsOf(x) == bitsOf(pattern[T](poison64, poison32)) {
-				res.fail(Failure{Kind: "not written", Output: o, Index: i, Text: fmt.Sprintf("%s[%d] was not written", o, i)})
-				break
-			}
-		}
+		unwritten(res, outputs[T]{o: grad[o]}, o)
 		if i, ok := sameBits(grad[o], again[o]); !ok {
 			res.fail(Failure{Kind: "not repeatable", Output: o, Index: i, Text: fmt.Sprintf(
 				"%s[%d]: %.17g in the first call, %.17g in the second, on buffers that held something else", o, i, grad[o][i], again[o][i])})
@@ -204,6 +236,18 @@ func (b *bench[T]) behavior(res *Result, value, grad, again outputs[T]) {
 	if i, ok := sameBits(value["value"], grad["value"]); !ok {
 		res.fail(Failure{Kind: "value depends on gradient", Output: "value", Index: i, Text: fmt.Sprintf(
 			"value[%d]: %.17g alone, %.17g with the gradient", i, value["value"][i], grad["value"][i])})
+	}
+}
+
+// unwritten looks for the poison, by its bits: a NaN that was left there is a mistake where NaN is right, too.
+func unwritten[T loss.Float](res *Result, got outputs[T], what string) {
+	for _, o := range sortedNames(got) {
+		for i, x := range got[o] {
+			if bitsOf(x) == bitsOf(pattern[T](poison64, poison32)) {
+				res.fail(Failure{Kind: "not written", Output: o, Index: i, Text: fmt.Sprintf("%s[%d] was not written", what, i)})
+				break
+			}
+		}
 	}
 }
 
@@ -248,16 +292,27 @@ func checkWarm[T loss.Float](r *fixtures.Row, c *Column, impl loss.Impl[T]) (fai
 	}
 	runtime.GOMAXPROCS(procs)
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	if n := mallocs(func() { impl.Run(b.out, nil, in, b.dOut) }); n > 0 {
+		return &Failure{Kind: "allocates", Text: fmt.Sprintf("a warm call for the value allocates %d times", n)}
+	}
+	if n := mallocs(func() { impl.Run(b.out, b.grad, in, b.dOut) }); n > 0 {
+		return &Failure{Kind: "allocates", Text: fmt.Sprintf("a warm call for value and gradient allocates %d times", n)}
+	}
+	return nil
+}
+
+// mallocs returns the least number of allocations in a warm call of f; others in the process may allocate meanwhile.
+func mallocs(f func()) uint64 {
 	least := uint64(math.MaxUint64)
 	var before, after runtime.MemStats
 	for range 4 {
-		b.impl.Run(b.out, b.grad, b.in, b.dOut)
+		f()
 		runtime.ReadMemStats(&before)
-		b.impl.Run(b.out, b.grad, b.in, b.dOut)
+		f()
 		runtime.ReadMemStats(&after)
 		if least = min(least, after.Mallocs-before.Mallocs); least == 0 {
-			return nil
+			break
 		}
 	}
-	return &Failure{Kind: "allocates", Text: fmt.Sprintf("a warm call allocates %d times", least)}
+	return least
 }

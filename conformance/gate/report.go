@@ -97,7 +97,7 @@ func (rep *Report) Cells() []Cell {
 			cells = append(cells, cell)
 		}
 	}
-	ratios := map[*Cell]*[3]float64{}
+	best := map[*Cell]int{} // the first class that holds in every case
 	for _, r := range rep.Results {
 		c := at[[2]string{r.Loss, r.Column}]
 		switch r.Status {
@@ -116,21 +116,16 @@ func (rep *Report) Cells() []Cell {
 		if r.Worst.Ratio > c.Worst {
 			c.Worst, c.WorstAt = r.Worst.Ratio, fmt.Sprintf("%s %s[%d]", r.Case, r.Worst.Output, r.Worst.Index)
 		}
-		if ratios[c] == nil {
-			ratios[c] = new([3]float64)
+		first := slices.IndexFunc(Classes, r.Holds)
+		if first < 0 {
+			first = len(Classes)
 		}
-		for k := range Classes {
-			ratios[c][k] = math.Max(ratios[c][k], r.Ratio[k])
-		}
+		best[c] = max(best[c], first)
 	}
 	out := make([]Cell, len(cells))
 	for i, c := range cells {
-		if q := ratios[c]; q != nil {
-			for k := len(Classes) - 1; k >= 0; k-- {
-				if q[k] <= 1 {
-					c.Class = Classes[k].Name
-				}
-			}
+		if k := best[c]; c.Passed+c.Failed+c.Weak > 0 && k < len(Classes) {
+			c.Class = Classes[k].Name
 		}
 		out[i] = *c
 	}
@@ -139,7 +134,8 @@ func (rep *Report) Cells() []Cell {
 
 // Verdict sums up a run.
 type Verdict struct {
-	Passed, Failed, Skipped int
+	Passed, Failed, Skipped int // cases; a weak one is skipped, not passed
+	Weak                    int
 	Values                  int
 	Problems, Warnings      []string
 }
@@ -151,6 +147,7 @@ func (rep *Report) Verdict() Verdict {
 		v.Passed += c.Passed
 		v.Failed += c.Failed
 		v.Skipped += c.Skipped + c.Weak
+		v.Weak += c.Weak
 		v.Values += c.Values
 		name := c.Loss + " in " + c.Column
 		checked := c.Passed + c.Failed + c.Weak
@@ -205,22 +202,22 @@ func (rep *Report) Write(w io.Writer, format string) error {
 	return fmt.Errorf("want a format of %s, got %q", strings.Join(Formats, ", "), format)
 }
 
-// maxPrinted bounds the failures that a text report prints.
-const maxPrinted = 20
+// maxPrinted bounds the failures that a text report prints of one loss in one column, so that a broken loss does not hide the others.
+const maxPrinted = 3
 
 func (rep *Report) text(w io.Writer) error {
 	var b strings.Builder
-	tab := rep.matrix()
-	tab.SetStyle(table.StyleLight)
-	fmt.Fprintln(&b, tab.Render())
+	fmt.Fprintln(&b, rep.matrix().Render())
 	fmt.Fprintln(&b, legend)
 	v := rep.Verdict()
-	printed := 0
+	failed, hidden := map[[2]string]int{}, 0
 	for _, r := range rep.Results {
 		if r.Status != Fail {
 			continue
 		}
-		if printed++; printed > maxPrinted {
+		cell := [2]string{r.Loss, r.Column}
+		if failed[cell]++; failed[cell] > maxPrinted {
+			hidden++
 			continue
 		}
 		fmt.Fprintf(&b, "\nFAIL %s in %s (%s)\n", r.Case, r.Column, r.File)
@@ -233,8 +230,8 @@ func (rep *Report) text(w io.Writer) error {
 		}
 		fmt.Fprintf(&b, "     go run ./conformance -repro %s\n", r.Case)
 	}
-	if printed > maxPrinted {
-		fmt.Fprintf(&b, "\nand %d more failures; -format json has all\n", printed-maxPrinted)
+	if hidden > 0 {
+		fmt.Fprintf(&b, "\nand %d more failures; -format json has all\n", hidden)
 	}
 	if len(v.Problems)+len(v.Warnings) > 0 {
 		fmt.Fprintln(&b)
@@ -251,7 +248,7 @@ func (rep *Report) text(w io.Writer) error {
 	if rep.Selected < rep.Total {
 		fmt.Fprintf(&b, "\n%d of %d cases selected\n", rep.Selected, rep.Total)
 	}
-	fmt.Fprintf(&b, "\n%d values compared in %d cases of %d losses\n%s\n", v.Values, rep.Selected, len(rep.Losses), v.last())
+	fmt.Fprintf(&b, "\n%d values compared in %d cases of %d losses, %d weak\n%s\n", v.Values, rep.Selected, len(rep.Losses), v.Weak, v.last())
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -261,12 +258,13 @@ const legend = "passed/total cases · worst error in units of the bound the colu
 // matrix is the table of losses by columns.
 func (rep *Report) matrix() table.Writer {
 	tab := table.NewWriter()
+	tab.SetStyle(table.StyleLight)
+	tab.Style().Format.Header = text.FormatDefault
 	header := table.Row{"loss"}
 	for _, c := range rep.Columns {
 		header = append(header, c.Title()+" ("+c.Owes.Name+")")
 	}
 	tab.AppendHeader(header)
-	tab.Style().Format.Header = text.FormatDefault
 	cells := rep.Cells()
 	for i, id := range rep.Losses {
 		row := table.Row{id}
@@ -321,13 +319,18 @@ func (rep *Report) markdown(w io.Writer) error {
 	return err
 }
 
+// JSONVersion is raised when a field of JSON changes its meaning or goes; new fields do not raise it.
+const JSONVersion = 1
+
 // JSON is what -format json prints. Numbers that JSON does not have are the strings "NaN", "Infinity", "-Infinity".
 type JSON struct {
+	Version  int        `json:"version"`
 	Complete bool       `json:"complete"`
 	OK       bool       `json:"ok"`
 	Passed   int        `json:"passed"`
 	Failed   int        `json:"failed"`
 	Skipped  int        `json:"skipped"`
+	Weak     int        `json:"weak"`
 	Values   int        `json:"values"`
 	Selected int        `json:"selected"`
 	Total    int        `json:"total"`
@@ -385,7 +388,7 @@ func number(x float64) any {
 
 func (rep *Report) json(w io.Writer) error {
 	v := rep.Verdict()
-	out := JSON{Complete: !rep.Interrupted, OK: v.OK(), Passed: v.Passed, Failed: v.Failed + len(v.Problems), Skipped: v.Skipped, Values: v.Values,
+	out := JSON{Version: JSONVersion, Complete: !rep.Interrupted, OK: v.OK(), Passed: v.Passed, Failed: v.Failed + len(v.Problems), Skipped: v.Skipped, Weak: v.Weak, Values: v.Values,
 		Selected: rep.Selected, Total: rep.Total, Cells: []JSONCell{}, Cases: []JSONCase{}, Problems: append([]string{}, v.Problems...),
 		Warnings: append([]string{}, v.Warnings...)}
 	for _, c := range rep.Cells() {
@@ -461,9 +464,9 @@ func (rep *Report) junit(w io.Writer) error {
 					lines = append(lines, f.Kind+": "+f.Text)
 				}
 				c.Failure = &junitMessage{printable(r.Failures[0].Text), printable(strings.Join(lines, "\n"))}
-			case Skip:
+			case Skip, Weak:
 				s.Skipped++
-				c.Skipped = &junitMessage{Message: printable(r.Reason)}
+				c.Skipped = &junitMessage{Message: printable(strings.TrimSpace(string(r.Status) + " " + r.Reason))}
 			}
 			s.Cases = append(s.Cases, c)
 		}

@@ -1,0 +1,57 @@
+// Package mutants holds wrong implementations. Each makes one mistake that somebody could make, and the golden cases must tell each
+// from a right implementation: a mutant that survives is a hole in the cases.
+//
+// Wrappers come for free with every loss: they change what a right implementation sees or what it answers. Mistakes in the arithmetic
+// are written by hand, a file a loss.
+package mutants
+
+import "github.com/goldenloss/goldenloss/reference/loss"
+
+type (
+	problem        = loss.Problem[float64]
+	implementation = loss.Impl[float64]
+)
+
+// Mutant is a wrong implementation of one loss.
+type Mutant struct {
+	Name string // unique within a loss
+	Does string // what is wrong
+	Impl loss.Impl[float64]
+	// Affects reports whether the mutant treats a valid problem in a way of its own. Where it does not it is the implementation
+	// that it was made from.
+	Affects func(in loss.Problem[float64]) bool
+}
+
+// Of returns the mutants of a right implementation.
+func Of(base loss.Impl[float64]) []Mutant {
+	list := wrappers(base)
+	if make := arithmetic[base.ID]; make != nil {
+		list = append(list, make(base)...)
+	}
+	return list
+}
+
+// arithmetic makes the mutants of a loss that are written by hand.
+var arithmetic = map[string]func(base implementation) []Mutant{
+	"smooth_l1":     flawed(smoothL1, smoothL1Flaws),
+	"cross_entropy": flawed(crossEntropy, crossEntropyFlaws),
+	"focal":         flawed(focal, focalFlaws),
+	"iou":           flawed(iou, iouFlaws),
+	"dice":          flawed(dice, diceFlaws),
+	"nt_xent":       flawed(ntXent, ntXentFlaws),
+	"perceptual":    flawed(perceptual, perceptualFlaws),
+	"ssim":          flawed(ssim, ssimFlaws),
+}
+
+// always is an Affects for mistakes that show in any problem.
+func always(problem) bool { return true }
+
+// Exemption says why a mutant cannot be told from a right implementation.
+type Exemption struct{ Loss, Mutant, Reason string }
+
+// Exemptions lists the mutants that no case can kill. One that a case kills does not belong here.
+var Exemptions = []Exemption{
+	{"dice", "value without infinity", "scores are clamped above 0 and weights are finite: no value is infinite"},
+	{"nt_xent", "value without infinity", "an infinite input makes the value NaN, and similarities that overflow are outside the cases"},
+	{"ssim", "value without infinity", "an infinite pixel makes the value NaN; the similarity of finite images is finite"},
+}

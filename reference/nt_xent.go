@@ -3,41 +3,39 @@ package reference
 import (
 	"math"
 
+	"gonum.org/v1/gonum/mat"
+
 	"github.com/goldenloss/goldenloss/reference/loss"
 )
 
-// embeddings holds the rows u, their similarities S and the norms of z, nil where some entry is not finite.
+// embeddings holds the rows u, their similarities S and the norms of z.
 type embeddings struct {
 	rows, dims int
-	u, s       [][]float64
+	u, s       *mat.Dense
 	norms      []float64
 }
 
+// newEmbeddings returns nil where some entry of z is not finite.
 func newEmbeddings(in *loss.NTXent[float64]) *embeddings {
-	e := &embeddings{rows: in.Z.Shape[0], dims: in.Z.Shape[1]}
-	for _, x := range in.Z.Data {
-		if math.IsNaN(x) || math.IsInf(x, 0) {
-			return nil
-		}
+	if !allFinite(in.Z.Data) {
+		return nil
 	}
-	for i := range e.rows {
-		z := in.Z.Data[i*e.dims : (i+1)*e.dims]
-		u := append([]float64{}, z...)
+	rows, dims := in.Z.Shape[0], in.Z.Shape[1]
+	e := &embeddings{rows: rows, dims: dims, u: mat.NewDense(rows, dims, nil), s: mat.NewDense(rows, rows, nil)}
+	for i := range rows {
+		z := in.Z.Data[i*dims : (i+1)*dims]
 		n := norm(z)
+		e.norms = append(e.norms, n)
+		by := 1.0
 		if in.Normalize {
-			for k := range u {
-				u[k] = z[k] / math.Max(n, in.NormEps)
-			}
+			by = math.Max(n, in.NormEps)
 		}
-		e.u, e.norms = append(e.u, u), append(e.norms, n)
-	}
-	for i := range e.u {
-		row := make([]float64, e.rows)
-		for k := range e.u {
-			row[k] = dot(e.u[i], e.u[k]) / in.Temperature
+		for k := range z {
+			e.u.Set(i, k, z[k]/by)
 		}
-		e.s = append(e.s, row)
 	}
+	e.s.Mul(e.u, e.u.T())
+	e.s.Apply(func(_, _ int, v float64) float64 { return v / in.Temperature }, e.s)
 	return e
 }
 
@@ -50,7 +48,7 @@ func (e *embeddings) positive(in *loss.NTXent[float64], i int) int {
 
 // others returns row i of S without the entries i and p, and their indices.
 func (e *embeddings) others(i, p int) (s []float64, index []int) {
-	for k, x := range e.s[i] {
+	for k, x := range e.s.RawRowView(i) {
 		if k != i && k != p {
 			s, index = append(s, x), append(index, k)
 		}
@@ -70,7 +68,7 @@ func NTXent(in *loss.NTXent[float64]) []float64 {
 		p := e.positive(in, i)
 		if negatives, _ := e.others(i, p); len(negatives) > 0 {
 			s := newSoftmax(negatives)
-			items[i] = softplus((negatives[s.top] - e.s[i][p]) + math.Log1p(s.rest))
+			items[i] = softplus((negatives[s.top] - e.s.At(i, p)) + math.Log1p(s.rest))
 		}
 	}
 	return reduce(in.Reduction, items, float64(len(items)))
@@ -87,39 +85,36 @@ func NTXentGrad(in *loss.NTXent[float64], dOut []float64) *loss.NTXent[float64] 
 		return g
 	}
 	c := itemWeights(in.Reduction, e.rows, float64(e.rows), dOut)
-	G := make([][]float64, e.rows)
-	for i := range G {
-		G[i] = make([]float64, e.rows)
+	G := mat.NewDense(e.rows, e.rows, nil)
+	for i := range e.rows {
 		p := e.positive(in, i)
 		negatives, index := e.others(i, p)
 		if len(negatives) == 0 {
 			continue
 		}
 		s := newSoftmax(negatives)
-		miss := sigmoid((negatives[s.top] - e.s[i][p]) + math.Log1p(s.rest)) // 1 - P_ip
+		miss := sigmoid((negatives[s.top] - e.s.At(i, p)) + math.Log1p(s.rest)) // 1 - P_ip
 		for j, k := range index {
-			G[i][k] = c[i] * miss * s.prob(j)
+			G.Set(i, k, c[i]*miss*s.prob(j))
 		}
-		G[i][p] = -c[i] * miss
+		G.Set(i, p, -c[i]*miss)
 	}
-	for i := range G {
-		du := make([]float64, e.dims)
+	var dS, dU mat.Dense
+	dS.Add(G, G.T())
+	dU.Mul(&dS, e.u)
+	for i := range e.rows {
+		u, du := e.u.RawRowView(i), dU.RawRowView(i)
 		for k := range du {
-			var a accumulator
-			for j := range G {
-				a.addProduct(G[i][j], e.u[j][k])
-				a.addProduct(G[j][i], e.u[j][k])
-			}
-			du[k] = a.value() / in.Temperature
+			du[k] /= in.Temperature
 		}
 		dz := g.Z.Data[i*e.dims : (i+1)*e.dims]
 		switch {
 		case !in.Normalize:
 			copy(dz, du)
 		case e.norms[i] > in.NormEps:
-			along := dot(e.u[i], du)
+			along := dot(u, du)
 			for k := range dz {
-				dz[k] = (du[k] - e.u[i][k]*along) / e.norms[i]
+				dz[k] = (du[k] - u[k]*along) / e.norms[i]
 			}
 		default:
 			for k := range dz {

@@ -10,12 +10,17 @@ type Row struct {
 
 // CPU lists the optimized implementation of every loss.
 var CPU = []Row{
-	{loss.Fused[float32](SmoothL1[float32]), loss.Fused[float64](SmoothL1[float64])},
-	{loss.Fused[float32](CrossEntropy[float32]), loss.Fused[float64](CrossEntropy[float64])},
-	{loss.Fused[float32](Focal[float32]), loss.Fused[float64](Focal[float64])},
-	{loss.Fused[float32](IoU[float32]), loss.Fused[float64](IoU[float64])},
-	{loss.Fused[float32](Dice[float32]), loss.Fused[float64](Dice[float64])},
-	{loss.Fused[float32](NTXent[float32]), loss.Fused[float64](NTXent[float64])},
-	{loss.Fused[float32](Perceptual[float32]), loss.Fused[float64](Perceptual[float64])},
-	{loss.Fused[float32](SSIM[float32]), loss.Fused[float64](SSIM[float64])},
+	row(SmoothL1[float32], SmoothL1[float64]),
+	row(CrossEntropy[float32], CrossEntropy[float64]),
+	row(Focal[float32], Focal[float64]),
+	row(IoU[float32], IoU[float64]),
+	row(Dice[float32], Dice[float64]),
+	row(NTXent[float32], NTXent[float64]),
+	row(Perceptual[float32], Perceptual[float64]),
+	row(SSIM[float32], SSIM[float64]),
+}
+
+func row[L, M any, P loss.Of[float32, L], Q loss.Of[float64, M]](f func(out []float32, grad, in P, dOut []float32),
+	g func(out []float64, grad, in Q, dOut []float64)) Row {
+	return Row{loss.Fused[float32](f), loss.Fused[float64](g)}
 }

@@ -6,17 +6,19 @@ import (
 	"github.com/goldenloss/goldenloss/reference/loss"
 )
 
-// ceWidth is the number of neighboring positions that are worked on together: a strip of every class plane stays in cache.
-const ceWidth = 64
+// ceChunk is the number of logits of a chunk, at least one row.
+const ceChunk = 8192
 
 type ceTask[T loss.Float] struct {
 	logits, prob, weight, out, g []T
 	target                       []int64
 	ignored                      int64
-	smooth                       float64
-	classes, inner, strips       int
+	keep, floor                  float64 // a coefficient is keep q + floor
+	classes, inner, rows         int     // rows of a chunk, neighbors of one sample
+	perSample                    int     // chunks
 	w                            weights[T]
 	partial                      []float64
+	counting                     bool // first pass: the denominator
 }
 
 // CrossEntropy is the softmax cross-entropy. See loss.CrossEntropy.
@@ -25,215 +27,320 @@ func CrossEntropy[T loss.Float](out []T, grad, in *loss.CrossEntropy[T], dOut []
 	n := in.Logits.Shape[0]
 	k.classes, k.inner = in.Logits.Shape[1], loss.Size(in.Logits.Shape[2:])
 	k.logits, k.prob, k.weight, k.target = in.Logits.Data, in.TargetProb.Data, in.ClassWeight.Data, in.Target.Data
-	k.ignored, k.smooth = in.Ignored(), in.LabelSmoothing
-	z := k.denominator(n * k.inner)
-	k.w = newWeights(in.Reduction, dOut, z)
+	k.ignored, k.keep, k.floor = in.Ignored(), 1-in.LabelSmoothing, in.LabelSmoothing/float64(k.classes)
 	if in.Reduction == loss.None {
 		k.out = out
 	}
 	if grad != nil {
 		k.g = grad.Logits.Data
 	}
-	k.strips = ceilDiv(k.inner, ceWidth)
-	k.partial = grown(k.partial, n*k.strips)
-	each(n*k.strips, k)
+	k.rows = max(1, ceChunk/max(k.classes, 1))
+	length, samples := n, 1 // of the rows that lie one after the other
+	if k.inner != 1 {
+		length, samples = k.inner, n
+	}
+	k.perSample = ceilDiv(length, k.rows)
+	chunks := samples * k.perSample
+	k.partial = grown(k.partial, chunks)
+	z := float64(n * k.inner)
+	if k.prob == nil {
+		k.counting = true
+		each(chunks, 2*k.rows, k)
+		k.counting = false
+		z = pairwise(k.partial)
+	}
+	k.w = newWeights(in.Reduction, dOut, z)
+	each(chunks, 6*k.rows*k.classes, k)
 	finish(out, in.Reduction, k.partial, z)
 	*k = ceTask[T]{partial: k.partial}
 	give(k)
 }
 
-// denominator is the sum of the weights of the targets that are not ignored, or the number of positions.
-func (k *ceTask[T]) denominator(n int) float64 {
-	if k.prob != nil {
+func (k *ceTask[T]) run(i int) {
+	// Rows lo to hi lie one after the other, in one sample unless inner is 1.
+	lo, hi := i*k.rows, min((i+1)*k.rows, len(k.logits)/max(k.classes, 1))
+	if k.inner != 1 {
+		sample, at := i/k.perSample*k.inner, i%k.perSample*k.rows
+		lo, hi = sample+at, sample+min(at+k.rows, k.inner)
+	}
+	if k.counting {
+		k.partial[i] = k.count(k.target[lo:hi])
+		return
+	}
+	s := take[ceScratch[T]]()
+	s.e, s.q, s.l = grown(s.e, k.classes), grown(s.q, k.classes), grown(s.l, hi-lo)
+	if k.inner == 1 {
+		for row := lo; row < hi; row++ {
+			from, to := row*k.classes, (row+1)*k.classes
+			s.l[row-lo] = k.row(s, row, k.logits[from:to], cut(k.prob, from, to), cut(k.g, from, to))
+		}
+	} else {
+		k.block(s, lo, hi)
+	}
+	if k.out != nil {
+		store(k.out[lo:], s.l)
+	}
+	k.partial[i] = pairwise(s.l)
+	give(s)
+}
+
+// cut is x[from:to], nil for nil.
+func cut[T any](x []T, from, to int) []T {
+	if x == nil {
+		return nil
+	}
+	return x[from:to]
+}
+
+// count sums the weights of the targets that are not ignored.
+func (k *ceTask[T]) count(target []int64) float64 {
+	if k.weight == nil {
+		n := 0
+		for _, y := range target {
+			if y != k.ignored {
+				n++
+			}
+		}
 		return float64(n)
 	}
 	var z running
-	for _, y := range k.target {
+	for _, y := range target {
 		if y != k.ignored {
-			z.add(k.weightOf(int(y)))
+			z.add(float64(k.weight[y]))
 		}
 	}
 	return z.value()
 }
 
-func (k *ceTask[T]) weightOf(c int) float64 {
-	if k.weight == nil {
-		return 1
-	}
-	return float64(k.weight[c])
+type ceScratch[T loss.Float] struct {
+	e, q, l    []float64 // of a row: exponentials, coefficients; the losses
+	x, prob, g []T       // transposed blocks
 }
 
-// coefficient is what multiplies -log p_c at element at of class c, with target y.
-func (k *ceTask[T]) coefficient(c, at int, y int64) float64 {
-	w := k.weightOf(c)
-	if w == 0 {
-		return 0
-	}
-	q := 0.0
+// block copies rows whose classes are k.inner apart to where they are dense, and their gradients back.
+func (k *ceTask[T]) block(s *ceScratch[T], lo, hi int) {
+	n, c := hi-lo, k.classes
+	from := lo/k.inner*c*k.inner + lo%k.inner
+	s.x = grown(s.x, n*c)
+	gather(s.x, k.logits[from:], c, k.inner)
 	if k.prob != nil {
-		q = float64(k.prob[at])
-	} else if y == int64(c) {
-		q = 1
-	}
-	if k.smooth != 0 {
-		q = q*(1-k.smooth) + k.smooth/float64(k.classes)
-	}
-	return w * q
-}
-
-// ceStrip holds the running statistics of the positions of a strip.
-type ceStrip struct {
-	top    [ceWidth]float64 // largest logit
-	at     [ceWidth]int     // its lowest class
-	rest   [ceWidth]float64 // sum of exp(x - top) without the largest
-	low    [ceWidth]float64 // part of rest that is not yet added
-	bad    [ceWidth]bool    // the softmax does not exist
-	infs   [ceWidth]int
-	skip   [ceWidth]bool
-	label  [ceWidth]int64
-	value  [ceWidth]float64
-	qTop   [ceWidth]float64 // largest coefficient
-	qAt    [ceWidth]int
-	qRest  [ceWidth]float64 // sum of the others
-	anyNaN [ceWidth]bool
-}
-
-func (k *ceTask[T]) run(i int) {
-	s := take[ceStrip]()
-	sample, first := i/k.strips, i%k.strips*ceWidth
-	n := min(ceWidth, k.inner-first)
-	base := sample*k.classes*k.inner + first
-	pos := sample*k.inner + first
-	for j := range n {
-		s.top[j], s.at[j], s.rest[j], s.low[j], s.bad[j], s.infs[j] = math.Inf(-1), 0, 0, 0, false, 0
-		s.value[j], s.qTop[j], s.qAt[j], s.qRest[j], s.anyNaN[j] = 0, 0, 0, 0, false
-		s.skip[j], s.label[j] = false, -1
-		if k.prob == nil {
-			s.label[j] = k.target[pos+j]
-			s.skip[j] = s.label[j] == k.ignored
-		}
-	}
-	// The coefficients: their largest and the sum of the others, so that the sum without any one of them does not cancel.
-	for c := range k.classes {
-		for j := range n {
-			if s.skip[j] {
-				continue
-			}
-			switch q := k.coefficient(c, base+c*k.inner+j, s.label[j]); {
-			case q > s.qTop[j]:
-				s.qRest[j] += s.qTop[j]
-				s.qTop[j], s.qAt[j] = q, c
-			default:
-				s.qRest[j] += q
-			}
-		}
-	}
-	for j := range n {
-		// A row of indices whose weights are all 0 does not participate, whatever its logits are.
-		s.skip[j] = s.skip[j] || k.prob == nil && s.qTop[j] == 0 && s.qRest[j] == 0
-	}
-	for c := range k.classes {
-		x := k.logits[base+c*k.inner:][:n]
-		for j, v := range x {
-			if f := float64(v); f > s.top[j] {
-				s.top[j], s.at[j] = f, c
-			} else if f != f {
-				s.bad[j] = true
-			}
-			if math.IsInf(float64(v), 1) {
-				s.infs[j]++
-			}
-		}
-	}
-	for j := range n {
-		s.bad[j] = s.bad[j] || s.infs[j] > 1 || k.classes > 1 && math.IsInf(s.top[j], -1)
-	}
-	for c := range k.classes {
-		x := k.logits[base+c*k.inner:][:n]
-		for j, v := range x {
-			if c != s.at[j] {
-				s.low[j] += math.Exp(float64(v) - s.top[j])
-			}
-		}
-		if c%64 == 63 {
-			for j := range n {
-				s.rest[j] += s.low[j]
-				s.low[j] = 0
-			}
-		}
-	}
-	for j := range n {
-		s.rest[j] += s.low[j]
-		s.low[j] = math.Log1p(s.rest[j])
-	}
-	// -log p_c = (top - x_c) + log1p(rest)
-	for c := range k.classes {
-		x := k.logits[base+c*k.inner:][:n]
-		for j, v := range x {
-			if s.skip[j] {
-				continue
-			}
-			if k.prob == nil && k.smooth == 0 && int64(c) != s.label[j] {
-				continue
-			}
-			if q := k.coefficient(c, base+c*k.inner+j, s.label[j]); q != 0 {
-				l := s.low[j]
-				if c != s.at[j] {
-					l += s.top[j] - float64(v)
-				}
-				s.value[j] += q * l
-			}
-		}
-	}
-	for j := range n {
-		switch {
-		case s.skip[j]:
-			s.value[j] = 0
-		case s.bad[j]:
-			s.value[j] = math.NaN()
-		}
-		if k.out != nil {
-			k.out[pos+j] = T(s.value[j])
-		}
+		s.prob = grown(s.prob, n*c)
+		gather(s.prob, k.prob[from:], c, k.inner)
 	}
 	if k.g != nil {
-		k.gradient(s, base, pos, n)
+		s.g = grown(s.g, n*c)
 	}
-	k.partial[i] = pairwise(s.value[:n])
-	give(s)
+	for j := range n {
+		var prob, g []T
+		if k.prob != nil {
+			prob = s.prob[j*c : (j+1)*c]
+		}
+		if k.g != nil {
+			g = s.g[j*c : (j+1)*c]
+		}
+		s.l[j] = k.row(s, lo+j, s.x[j*c:(j+1)*c], prob, g)
+	}
+	if k.g != nil {
+		scatter(k.g[from:], s.g, c, k.inner)
+	}
 }
 
-// gradient is p_k (the other coefficients) - q_k (the other p).
-func (k *ceTask[T]) gradient(s *ceStrip, base, pos, n int) {
-	for c := range k.classes {
-		for j := range n {
-			at := base + c*k.inner + j
-			if s.skip[j] {
-				k.g[at] = 0
-				continue
-			}
-			q := k.coefficient(c, at, s.label[j])
-			e := 1.0
-			others := s.rest[j] // of the exponentials
-			if c != s.at[j] {
-				e = math.Exp(float64(k.logits[at]) - s.top[j])
-				if k.classes > 1 {
-					others = 1 + (s.rest[j] - e)
-				}
-			}
-			rest := s.qRest[j] // of the coefficients
-			if c != s.qAt[j] {
-				rest = s.qTop[j] + (s.qRest[j] - q)
-			}
-			d := e * rest
-			if q != 0 {
-				d -= q * others
-			}
-			d /= 1 + s.rest[j]
-			if s.bad[j] || s.value[j] != s.value[j] {
-				d = math.NaN()
-			}
-			k.g[at] = T(d * k.w.at(pos+j))
+// gather fills rows of c elements from columns that are stride apart, scatter does the reverse.
+func gather[T any](rows, x []T, c, stride int) {
+	n := len(rows) / c
+	for i := range c {
+		for j, v := range x[i*stride:][:n] {
+			rows[j*c+i] = v
 		}
+	}
+}
+
+func scatter[T any](x, rows []T, c, stride int) {
+	n := len(rows) / c
+	for i := range c {
+		col := x[i*stride:][:n]
+		for j := range col {
+			col[j] = rows[j*c+i]
+		}
+	}
+}
+
+// row returns the loss of a row and fills its gradient g, if not nil.
+func (k *ceTask[T]) row(s *ceScratch[T], row int, x, prob, g []T) float64 {
+	c := 0.0
+	if g != nil {
+		c = k.w.at(row)
+	}
+	if prob != nil {
+		for i, q := range prob {
+			s.q[i] = k.coefficient(i, float64(q))
+		}
+		return k.spread(s, x, g, c)
+	}
+	y := k.target[row]
+	w := 1.0
+	if k.weight != nil && y != k.ignored {
+		w = float64(k.weight[y])
+	}
+	if y == k.ignored || k.floor == 0 && w == 0 {
+		clear(g)
+		return 0
+	}
+	if k.floor == 0 {
+		return k.index(s, x, g, int(y), w, c)
+	}
+	for i := range s.q {
+		s.q[i] = k.coefficient(i, 0)
+	}
+	s.q[y] = k.coefficient(int(y), 1)
+	return k.spread(s, x, g, c)
+}
+
+// coefficient is what multiplies -log p of class i, whose target is q.
+func (k *ceTask[T]) coefficient(i int, q float64) float64 {
+	if k.floor != 0 {
+		q = q*k.keep + k.floor
+	}
+	if k.weight == nil {
+		return q
+	}
+	if k.weight[i] == 0 {
+		return 0
+	}
+	return q * float64(k.weight[i])
+}
+
+// softmax fills s.e with exp(x - top) 2^expBias, 0 at the largest logit, which is at. With rest, the sum of the others, p of the
+// largest is 1/(1+rest) and its logarithm -log1p(rest): both keep their digits when the largest is far ahead. rest is NaN where the
+// softmax does not exist: NaN, several +Inf, nothing but -Inf.
+func (s *ceScratch[T]) softmax(x []T) (top float64, at int, rest float64) {
+	m := x[0]
+	for i, v := range x {
+		if v > m {
+			m, at = v, i
+		}
+	}
+	top = float64(m)
+	if len(x) == 1 {
+		s.e[0] = 0
+		if top != top {
+			return top, 0, top
+		}
+		return top, 0, 0
+	}
+	if m != m { // the first logit is NaN
+		return top, 0, top
+	}
+	expAll[T](s.e, x, top)
+	s.e[at] = 0
+	return top, at, pairwise(s.e) * expScale
+}
+
+// index is the loss with one class y of coefficient w.
+func (k *ceTask[T]) index(s *ceScratch[T], x, g []T, y int, w, c float64) float64 {
+	top, at, rest := s.softmax(x)
+	l := log1p[T](rest)
+	others := rest // of the exponentials, without that of y
+	if y != at {
+		l += top - float64(x[y])
+		others = 1 + (rest - s.e[y]*expScale)
+	}
+	l *= w
+	if g == nil {
+		return l
+	}
+	c *= w
+	f := c / (1 + rest)
+	if f != f {
+		fill(g, T(f))
+		return l
+	}
+	g = g[:len(s.e)]
+	for i, e := range s.e {
+		g[i] = T(e * (f * expScale))
+	}
+	g[at] = T(f)
+	g[y] = T(-c * (others / (1 + rest)))
+	return l
+}
+
+// spread is the loss with the coefficients s.q.
+func (k *ceTask[T]) spread(s *ceScratch[T], x, g []T, c float64) float64 {
+	// The largest coefficient, and the sum of the others without it: leaving out any one then loses nothing.
+	qTop, qAt := s.q[0], 0
+	for i, q := range s.q {
+		if q > qTop {
+			qTop, qAt = q, i
+		}
+	}
+	s.q[qAt] = 0
+	qRest := pairwise(s.q)
+	s.q[qAt] = qTop
+	if k.prob == nil && qTop == 0 && qRest == 0 { // no class has a weight
+		clear(g)
+		return 0
+	}
+	top, at, rest := s.softmax(x)
+	tail := log1p[T](rest)
+	// -log p of a class is (top - x) + tail.
+	qMost := s.q[at]
+	s.q[at] = 0
+	var sum running
+	for lo := 0; lo < len(x); lo += strip {
+		part := 0.0
+		for i, q := range s.q[lo:min(lo+strip, len(x))] {
+			if q != 0 {
+				part += q * ((top - float64(x[lo+i])) + tail)
+			}
+		}
+		sum.add(part)
+	}
+	s.q[at] = qMost
+	if qMost != 0 {
+		sum.add(qMost * tail)
+	}
+	l := sum.value()
+	if rest != rest {
+		l = rest
+	}
+	if g == nil {
+		return l
+	}
+	f := c / (1 + rest)
+	if f != f || l != l {
+		fill(g, T(math.NaN()))
+		return l
+	}
+	// p_i Q - q_i = p_i (the other q) - q_i (the other p)
+	g = g[:len(s.e)]
+	q := s.q[:len(s.e)]
+	slope := func(i int) {
+		e, others := s.e[i]*expScale, 1+(rest-s.e[i]*expScale)
+		if i == at {
+			e, others = 1, rest
+		}
+		without := qTop + (qRest - q[i])
+		if i == qAt {
+			without = qRest
+		}
+		g[i] = T((e*without - q[i]*others) * f)
+	}
+	if math.IsInf(f, 0) { // a mean over weights that sum to 0
+		for i := range g {
+			slope(i)
+		}
+		return l
+	}
+	for i, e := range s.e {
+		g[i] = T(e*(qTop+(qRest-q[i]))*(f*expScale) - q[i]*(1+(rest-e*expScale))*f)
+	}
+	slope(at)
+	slope(qAt)
+	return l
+}
+
+func fill[T any](x []T, v T) {
+	for i := range x {
+		x[i] = v
 	}
 }

@@ -6,20 +6,21 @@ import (
 	"github.com/goldenloss/goldenloss/reference/loss"
 )
 
-// diceChunk is the number of pixels of a chunk.
-const diceChunk = 2048
+const diceChunk = 4096 // pixels
 
-// overlapSums are what an item of an overlap loss sums: the intersection, the difference F, the target, and whether some entry is
-// not finite.
-type overlapSums struct {
-	inter, diff, target float64
-	bad                 bool
+// overlapSums are what an item of an overlap loss sums: intersection, difference F, target.
+type overlapSums struct{ inter, diff, target running }
+
+func (s *overlapSums) add(inter, diff, target float64) {
+	s.inter.add(inter)
+	s.diff.add(diff)
+	s.target.add(target)
 }
 
-// overlapSlope says how an item's loss changes: d loss = atI dI + atF dF for one entry.
-type overlapSlope struct {
+// slope says how an item's loss changes with an entry: atI dI + atF dF.
+type slope struct {
 	atI, atF float64
-	bad      bool
+	bad      bool // the item is NaN
 	idle     bool // no gradient
 }
 
@@ -27,13 +28,12 @@ type diceTask[T loss.Float] struct {
 	in              *loss.Dice[T]
 	pred, target, g []T
 	classes, inner  int
-	chunks, drop    int
-	l1              bool
-	sums            []overlapSums // [N, chunks, C]
-	items           []overlapSums
-	value           []float64
-	slope           []overlapSlope // per item
-	back            bool           // second pass
+	drop, perSample int           // dropped channels, chunks of a sample
+	sums            []overlapSums // [N, perSample, C]
+	value           []float64     // per item
+	slopes          []slope
+	raw             bool // no activation
+	back            bool // second pass
 }
 
 // Dice is the soft Dice loss. See loss.Dice.
@@ -41,47 +41,37 @@ func Dice[T loss.Float](out []T, grad, in *loss.Dice[T], dOut []T) {
 	k := take[diceTask[T]]()
 	n := in.Pred.Shape[0]
 	k.in, k.pred, k.target = in, in.Pred.Data, in.Target.Data
-	k.classes, k.inner, k.drop = in.Pred.Shape[1], loss.Size(in.Pred.Shape[2:]), in.Pred.Shape[1]-in.Channels()
-	k.l1 = in.Intersection == "l1"
-	k.chunks = ceilDiv(k.inner, diceChunk)
-	k.sums = grown(k.sums, n*k.chunks*k.classes)
-	k.back = false
-	each(n*k.chunks, k)
-	items := 1
-	switch in.Omega {
-	case "per_sample_per_channel":
-		items = n * in.Channels()
-	case "per_channel":
-		items = in.Channels()
-	case "per_sample":
-		items = n
-	}
-	k.items, k.value, k.slope = grown(k.items, items), grown(k.value, items), grown(k.slope, items)
+	k.classes, k.inner = in.Pred.Shape[1], loss.Size(in.Pred.Shape[2:])
+	k.drop, k.raw = k.classes-in.Channels(), in.Activation == "none"
+	k.perSample = ceilDiv(k.inner, diceChunk)
+	chunks, cost := n*k.perSample, 5*k.classes*min(k.inner, diceChunk)
+	k.sums = grown(k.sums, chunks*k.classes)
+	each(chunks, cost, k)
+	items := k.item(n-1, k.classes-1) + 1
+	k.value, k.slopes = grown(k.value, items), grown(k.slopes, items)
 	k.gather(n)
 	z := k.denominator()
-	w := newWeights(in.Reduction, dOut, z)
-	for i := range k.items {
-		k.finishItem(i)
-		if in.Reduction == loss.None {
-			out[i] = T(k.value[i])
-		}
+	finish(out, in.Reduction, k.value, z)
+	if in.Reduction == loss.None {
+		store(out, k.value)
 	}
 	if grad != nil && grad.Pred.Data != nil {
 		k.g = grad.Pred.Data
-		for i := range k.slope {
+		w := newWeights(in.Reduction, dOut, z)
+		for i := range k.slopes {
 			c := w.at(i)
-			k.slope[i].atI *= c
-			k.slope[i].atF *= c
+			k.slopes[i].atI *= c
+			k.slopes[i].atF *= c
 		}
 		k.back = true
-		each(n*k.chunks, k)
+		each(chunks, 2*cost, k)
 	}
-	finish(out, in.Reduction, k.value, z)
-	*k = diceTask[T]{sums: k.sums, items: k.items, value: k.value, slope: k.slope}
+	*k = diceTask[T]{sums: k.sums, value: k.value, slopes: k.slopes}
 	give(k)
 }
 
-func (k *diceTask[T]) itemOf(n, c int) int {
+// item is the number of the item that channel c of sample n belongs to.
+func (k *diceTask[T]) item(n, c int) int {
 	switch k.in.Omega {
 	case "per_sample_per_channel":
 		return n*(k.classes-k.drop) + c - k.drop
@@ -93,40 +83,45 @@ func (k *diceTask[T]) itemOf(n, c int) int {
 	return 0
 }
 
-// gather adds the sums of the chunks, in their order, to those of the items.
-func (k *diceTask[T]) gather(n int) {
-	type compensated struct{ inter, diff, target running }
-	for i := range k.items {
-		k.items[i] = overlapSums{}
+// first is where the sums of item i are collected: among those of the first chunk that has a part of it.
+func (k *diceTask[T]) first(i int) int {
+	channels := k.classes - k.drop
+	switch k.in.Omega {
+	case "per_sample_per_channel":
+		return i/channels*k.perSample*k.classes + k.drop + i%channels
+	case "per_channel":
+		return k.drop + i
+	case "per_sample":
+		return i*k.perSample*k.classes + k.drop
 	}
-	for i := range k.items {
-		var t compensated
-		add := func(s *overlapSums) {
-			t.inter.add(s.inter)
-			t.diff.add(s.diff)
-			t.target.add(s.target)
-			k.items[i].bad = k.items[i].bad || s.bad
-		}
-		for s := range n {
+	return k.drop
+}
+
+// gather adds up the sums of the n samples and finishes the items.
+func (k *diceTask[T]) gather(n int) {
+	for s := range n {
+		for ch := range k.perSample {
 			for c := k.drop; c < k.classes; c++ {
-				if k.itemOf(s, c) != i {
-					continue
-				}
-				for ch := range k.chunks {
-					add(&k.sums[(s*k.chunks+ch)*k.classes+c])
+				from, to := (s*k.perSample+ch)*k.classes+c, k.first(k.item(s, c))
+				if from != to {
+					v := &k.sums[from]
+					k.sums[to].add(v.inter.value(), v.diff.value(), v.target.value())
 				}
 			}
 		}
-		k.items[i].inter, k.items[i].diff, k.items[i].target = t.inter.value(), t.diff.value(), t.target.value()
+	}
+	for i := range k.value {
+		v := &k.sums[k.first(i)]
+		k.finishItem(i, v.inter.value(), v.diff.value(), v.target.value())
 	}
 }
 
 func (k *diceTask[T]) denominator() float64 {
 	if !k.in.ClassWeight.Given() || k.in.WeightNorm != "sum" {
-		return float64(len(k.items))
+		return float64(len(k.value))
 	}
 	var z running
-	for i := range k.items {
+	for i := range k.value {
 		z.add(k.weight(i))
 	}
 	return z.value()
@@ -139,25 +134,26 @@ func (k *diceTask[T]) weight(i int) float64 {
 	return float64(k.in.ClassWeight.Data[i%(k.classes-k.drop)])
 }
 
-// finishItem turns the sums of item i into its loss and slopes.
-func (k *diceTask[T]) finishItem(i int) {
-	s, in, w := &k.items[i], k.in, k.weight(i)
-	k.value[i], k.slope[i] = 0, overlapSlope{idle: true}
+// finishItem turns the sums of item i into its loss and slope.
+func (k *diceTask[T]) finishItem(i int, inter, diff, target float64) {
+	in, w := k.in, k.weight(i)
+	k.value[i], k.slopes[i] = 0, slope{idle: true}
+	bad := (inter + diff + target) * 0 // NaN unless all are finite
 	switch {
 	case w == 0:
 		return
-	case s.bad || w != w:
-		k.value[i], k.slope[i] = math.NaN(), overlapSlope{bad: true}
+	case bad != bad || w != w:
+		k.value[i], k.slopes[i] = math.NaN(), slope{bad: true}
 		return
-	case in.Absent == "zero" && s.target == 0:
+	case in.Absent == "zero" && target == 0:
 		return
 	}
-	num, gap := 2*s.inter+in.SmoothNr, s.diff+(in.SmoothDr-in.SmoothNr)
-	den := 2*s.inter + s.diff + in.SmoothDr
-	atF := 1.0 // of the gap
+	num, gap := 2*inter+in.SmoothNr, diff+(in.SmoothDr-in.SmoothNr)
+	den := 2*inter + diff + in.SmoothDr
+	fixed := den < in.DenFloor // the denominator is constant
 	switch {
-	case den < in.DenFloor:
-		den, gap, atF = in.DenFloor, in.DenFloor-num, 0
+	case fixed:
+		den, gap = in.DenFloor, in.DenFloor-num
 	case den == 0 && in.DenFloor == 0:
 		k.value[i] = w * in.EmptyValue
 		return
@@ -177,246 +173,308 @@ func (k *diceTask[T]) finishItem(i int) {
 		by = num
 	}
 	k.value[i] = w * l
-	k.slope[i] = overlapSlope{atI: -2 * miss / by * w, atF: score / by * w}
-	if atF == 0 { // the denominator is constant
-		k.slope[i] = overlapSlope{atI: -2 / by * w}
+	k.slopes[i] = slope{atI: -2 * miss / by * w, atF: score / by * w}
+	if fixed {
+		k.slopes[i] = slope{atI: -2 / by * w}
 	}
 }
 
-// diceScratch holds one pixel over all channels.
-type diceScratch struct{ p, miss, d, sums []float64 }
+// diceScratch holds a strip of pixels: what belongs to channel c begins at c*strip.
+type diceScratch struct {
+	p, miss, d []float64 // memberships, 1 minus them, derivatives with respect to them
+	t          [strip]float64
+	removed    [strip]bool
+}
 
 func (k *diceTask[T]) run(i int) {
 	s := take[diceScratch]()
-	s.p, s.miss, s.d = grown(s.p, k.classes), grown(s.miss, k.classes), grown(s.d, k.classes)
-	n, ch := i/k.chunks, i%k.chunks
-	lo, hi := ch*diceChunk, min((ch+1)*diceChunk, k.inner)
-	if k.back {
-		for at := lo; at < hi; at++ {
-			k.pull(s, n, at)
+	s.p, s.miss, s.d = grown(s.p, k.classes*strip), grown(s.miss, k.classes*strip), grown(s.d, k.classes*strip)
+	sample, at := i/k.perSample, i%k.perSample*diceChunk
+	sums := k.sums[i*k.classes : (i+1)*k.classes]
+	if !k.back {
+		clear(sums)
+	}
+	for end := min(at+diceChunk, k.inner); at < end; at += strip {
+		n := min(strip, end-at)
+		any := k.remove(s.removed[:n], sample*k.inner+at)
+		if k.back {
+			k.pull(s, sample, at, n, any)
+		} else {
+			k.add(s, sums, sample, at, n, any)
 		}
-	} else {
-		k.add(s, n, i, lo, hi)
 	}
 	give(s)
 }
 
-// kept reports whether a pixel counts, and returns its label, -1 for a dense target.
-func (k *diceTask[T]) kept(n, at int) (label int64, ok bool) {
-	pos := n*k.inner + at
-	if k.in.Mask.Given() && !k.in.Mask.Data[pos] {
-		return 0, false
+// remove marks the pixels that do not count and reports whether there are any. The first is pixel pos.
+func (k *diceTask[T]) remove(removed []bool, pos int) (any bool) {
+	clear(removed)
+	if k.in.Mask.Given() {
+		for j, keep := range k.in.Mask.Data[pos:][:len(removed)] {
+			removed[j] = !keep
+			any = any || !keep
+		}
 	}
-	if k.target != nil {
-		return -1, true
+	if k.in.IgnoreIndex.Set && k.target == nil {
+		ignored := int64(k.in.IgnoreIndex.Value)
+		for j, y := range k.in.TargetLabel.Data[pos:][:len(removed)] {
+			if y == ignored {
+				removed[j], any = true, true
+			}
+		}
 	}
-	label = k.in.TargetLabel.Data[pos]
-	return label, !(k.in.IgnoreIndex.Set && label == int64(k.in.IgnoreIndex.Value))
+	return any
 }
 
-// activate fills the memberships of a pixel and 1 minus them.
-func (k *diceTask[T]) activate(s *diceScratch, n, at int) {
-	base := n*k.classes*k.inner + at
+// activate fills the memberships of channel c and 1 minus them; softmax fills all channels at the first.
+func (k *diceTask[T]) activate(s *diceScratch, sample, c, at, n int) (p, miss []float64) {
+	x := k.pred[(sample*k.classes+c)*k.inner+at:][:n]
+	p, miss = s.p[c*strip:][:n], s.miss[c*strip:][:n]
 	switch k.in.Activation {
-	case "sigmoid":
-		for c := range k.classes {
-			x := float64(k.pred[base+c*k.inner])
-			q := math.Exp(-math.Abs(x))
-			big, small := 1/(1+q), q/(1+q)
-			if x < 0 {
-				big, small = small, big
-			}
-			s.p[c], s.miss[c] = big, small
-		}
 	case "softmax":
-		top, first, infs, bad := math.Inf(-1), 0, 0, false
-		for c := range k.classes {
-			x := float64(k.pred[base+c*k.inner])
-			if x > top {
-				top, first = x, c
-			}
-			if math.IsInf(x, 1) {
-				infs++
-			}
-			bad = bad || x != x
-		}
-		bad = bad || infs > 1 || k.classes > 1 && math.IsInf(top, -1)
-		rest := 0.0
-		for c := range k.classes {
-			s.p[c] = 1
-			if c != first {
-				s.p[c] = math.Exp(float64(k.pred[base+c*k.inner]) - top)
-				rest += s.p[c]
-			}
-		}
-		for c := range k.classes {
-			others := rest
-			if c != first {
-				others = 1 + (rest - s.p[c])
-			}
-			s.p[c], s.miss[c] = s.p[c]/(1+rest), others/(1+rest)
-			if bad {
-				s.p[c], s.miss[c] = math.NaN(), math.NaN()
-			}
+	case "sigmoid":
+		decays(p, x)
+		for j, q := range p {
+			p[j], miss[j] = sigmoid(q, negative(float64(x[j])))
 		}
 	default:
-		for c := range k.classes {
-			s.p[c] = float64(k.pred[base+c*k.inner])
-			s.miss[c] = 1 - s.p[c]
+		for j, v := range x {
+			p[j], miss[j] = float64(v), 1-float64(v)
 		}
 	}
+	return p, miss
 }
 
-// targetAt is the target of class c at a pixel.
-func (k *diceTask[T]) targetAt(n, c, at int, label int64) float64 {
-	if k.target != nil {
-		return float64(k.target[(n*k.classes+c)*k.inner+at])
+// softmax fills the memberships of all channels and 1 minus them.
+func (k *diceTask[T]) softmax(s *diceScratch, sample, at, n int) {
+	var top, rest, ones [strip]float64
+	for c := range k.classes {
+		x := k.pred[(sample*k.classes+c)*k.inner+at:][:n]
+		if c == 0 {
+			for j, v := range x {
+				top[j] = float64(v)
+			}
+		}
+		for j, v := range x {
+			top[j] = max(top[j], float64(v))
+		}
 	}
-	if label == int64(c) {
-		return 1
+	limit := false // a pixel whose largest logit is infinite
+	for j := range n {
+		limit = limit || math.IsInf(top[j], 0)
 	}
-	return 0
-}
-
-// entry returns what an entry adds to the intersection and to F.
-func (k *diceTask[T]) entry(p, miss, t float64) (inter, diff float64) {
-	gap := p - t
-	if t == 1 {
-		gap = -miss
-	}
-	switch {
-	case k.l1:
-		return math.Min(p, t), math.Abs(gap)
-	case k.in.Power == 2:
-		return p * t, gap * gap
-	}
-	return p * t, p*(1-t) + t*miss
-}
-
-func (k *diceTask[T]) add(s *diceScratch, n, i, lo, hi int) {
-	sums := k.sums[i*k.classes : (i+1)*k.classes]
-	s.sums = grown(s.sums, 6*k.classes)
-	clear(s.sums)
-	for c := range sums {
-		sums[c] = overlapSums{}
-	}
-	inter, diff, target := s.sums[:k.classes], s.sums[k.classes:2*k.classes], s.sums[2*k.classes:3*k.classes]
-	lowI, lowF, lowT := s.sums[3*k.classes:4*k.classes], s.sums[4*k.classes:5*k.classes], s.sums[5*k.classes:]
-	for at := lo; at < hi; at++ {
-		if label, ok := k.kept(n, at); ok {
-			k.activate(s, n, at)
-			for c := k.drop; c < k.classes; c++ {
-				t := k.targetAt(n, c, at, label)
-				a, b := k.entry(s.p[c], s.miss[c], t)
-				lowI[c] += a
-				lowF[c] += b
-				lowT[c] += t
-				if v := (s.p[c] + t) * 0; v != v {
-					sums[c].bad = true
+	// The exponentials are summed in two parts: those that are 1, among them the largest, and the others.
+	for c := range k.classes {
+		x := k.pred[(sample*k.classes+c)*k.inner+at:][:n]
+		e := s.p[c*strip:][:n]
+		switch {
+		case limit:
+			for j, v := range x {
+				d := float64(v) - top[j]
+				if float64(v) == top[j] && (d != d && top[j] > 0 || k.classes == 1) {
+					d = 0 // the largest is +Inf, or the only one
 				}
+				e[j] = expNeg64(d) * expScale
+			}
+		case single[T]():
+			for j, v := range x {
+				e[j] = expNeg32(float64(v)-top[j]) * expScale
+			}
+		default:
+			for j, v := range x {
+				e[j] = expNeg64(float64(v)-top[j]) * expScale
 			}
 		}
-		if (at-lo)%32 == 31 || at == hi-1 {
-			for c := range inter {
-				inter[c], diff[c], target[c] = inter[c]+lowI[c], diff[c]+lowF[c], target[c]+lowT[c]
-				lowI[c], lowF[c], lowT[c] = 0, 0, 0
-			}
-		}
-	}
-	for c := range sums {
-		sums[c].inter, sums[c].diff, sums[c].target = inter[c], diff[c], target[c]
-	}
-}
-
-// pull writes the gradient of one pixel.
-func (k *diceTask[T]) pull(s *diceScratch, n, at int) {
-	base := n*k.classes*k.inner + at
-	label, ok := k.kept(n, at)
-	any := false
-	if ok {
-		k.activate(s, n, at)
-		for c := range k.classes {
-			s.d[c] = 0
-			if c < k.drop {
-				continue
-			}
-			slope := &k.slope[k.itemOf(n, c)]
-			if slope.idle {
-				continue
-			}
-			any = true
-			if slope.bad {
-				s.d[c] = math.NaN()
-				continue
-			}
-			t := k.targetAt(n, c, at, label)
-			dI, dF := t, 1-2*t
-			switch {
-			case k.l1 && s.p[c] < t:
-				dI, dF = 1, -1
-			case k.l1 && s.p[c] > t:
-				dI, dF = 0, 1
-			case k.l1:
-				dI, dF = 0.5, 0
-			case k.in.Power == 2:
-				dF = 2 * (s.p[c] - t)
-				if t == 1 {
-					dF = -2 * s.miss[c]
-				}
-			}
-			s.d[c] = slope.atI*dI + slope.atF*dF
+		for j, v := range e {
+			below, full := split(v)
+			rest[j] += below
+			ones[j] += full
 		}
 	}
-	if !any {
-		for c := range k.classes {
-			k.g[base+c*k.inner] = 0
+	for j := range top[:n] {
+		if limit && math.IsInf(top[j], 1) && ones[j] > 1 {
+			rest[j] = math.NaN() // several +Inf
 		}
-		return
-	}
-	switch k.in.Activation {
-	case "sigmoid":
-		for c := range k.classes {
-			if s.d[c] != 0 {
-				s.d[c] *= s.p[c] * s.miss[c]
-			}
-		}
-	case "softmax":
-		// p_k (d_k (1 - p_k) - sum of the other d_c p_c); the largest term is kept apart so that leaving one out does not cancel.
-		largest, which, rest, bad := 0.0, -1, 0.0, false
-		for c := range k.classes {
-			v := s.d[c] * s.p[c]
-			if s.d[c] == 0 {
-				v = 0
-			}
-			bad = bad || v != v
-			if a := math.Abs(v); a > math.Abs(largest) || which < 0 {
-				if which >= 0 {
-					rest += largest
-				}
-				largest, which = v, c
-			} else {
-				rest += v
-			}
-		}
-		for c := range k.classes {
-			others := rest
-			if c != which {
-				others = largest
-				for o := range k.classes {
-					if o != which && o != c && s.d[o] != 0 {
-						others += s.d[o] * s.p[o]
-					}
-				}
-			}
-			v := s.p[c] * (s.d[c]*s.miss[c] - others)
-			if bad {
-				v = math.NaN()
-			}
-			k.g[base+c*k.inner] = T(v)
-		}
-		return
+		top[j] = 1 / (ones[j] + rest[j])
 	}
 	for c := range k.classes {
-		k.g[base+c*k.inner] = T(s.d[c])
+		p, miss := s.p[c*strip:][:n], s.miss[c*strip:][:n]
+		for j, e := range p {
+			below, full := split(e)
+			p[j], miss[j] = e*top[j], ((ones[j]-full)+(rest[j]-below))*top[j]
+		}
+	}
+}
+
+// split returns (0, x) if x is 1 or NaN, (x, 0) if it is in [0, 1).
+func split(x float64) (below, full float64) {
+	b := math.Float64bits(x)
+	mask := uint64(int64(b-oneBits) >> 63)
+	return math.Float64frombits(b & mask), math.Float64frombits(b &^ mask)
+}
+
+// targets fills the target of channel c.
+func (k *diceTask[T]) targets(t []float64, sample, c, at int) {
+	if k.target != nil {
+		for j, v := range k.target[(sample*k.classes+c)*k.inner+at:][:len(t)] {
+			t[j] = float64(v)
+		}
+		return
+	}
+	for j, y := range k.in.TargetLabel.Data[sample*k.inner+at:][:len(t)] {
+		hit := 0
+		if y == int64(c) {
+			hit = 1
+		}
+		t[j] = float64(hit)
+	}
+}
+
+func (k *diceTask[T]) add(s *diceScratch, sums []overlapSums, sample, at, n int, any bool) {
+	if k.in.Activation == "softmax" {
+		k.softmax(s, sample, at, n)
+	}
+	for c := k.drop; c < k.classes; c++ {
+		p, miss := k.activate(s, sample, c, at, n)
+		t := s.t[:n]
+		k.targets(t, sample, c, at)
+		if any {
+			for j, r := range s.removed[:n] {
+				if r {
+					p[j], miss[j], t[j] = 0, 1, 0 // adds nothing
+				}
+			}
+		}
+		sums[c].add(k.sum(p, miss, t))
+	}
+}
+
+// sum adds what the entries of a strip give to intersection, F and target.
+func (k *diceTask[T]) sum(p, miss, t []float64) (inter, diff, target float64) {
+	p, miss = p[:len(t)], miss[:len(t)]
+	switch {
+	case k.in.Intersection == "l1":
+		for j, t := range t {
+			inter += min(p[j], t)
+			diff += math.Abs(k.gap(p[j], miss[j], t))
+			target += t
+		}
+	case k.in.Power == 2:
+		for j, t := range t {
+			gap := k.gap(p[j], miss[j], t)
+			inter += p[j] * t
+			diff += gap * gap
+			target += t
+		}
+	default:
+		for j, t := range t {
+			inter += p[j] * t
+			diff += p[j]*(1-t) + t*miss[j]
+			target += t
+		}
+	}
+	return
+}
+
+// gap is p - t. An activation knows 1-p better than p.
+func (k *diceTask[T]) gap(p, miss, t float64) float64 {
+	if k.raw {
+		return p - t
+	}
+	return p*(1-t) - t*miss
+}
+
+// pull writes the gradient of n pixels.
+func (k *diceTask[T]) pull(s *diceScratch, sample, at, n int, any bool) {
+	softmax := k.in.Activation == "softmax"
+	active := false
+	for c := k.drop; c < k.classes; c++ {
+		active = active || !k.slopes[k.item(sample, c)].idle
+	}
+	if softmax && active {
+		k.softmax(s, sample, at, n)
+	}
+	for c := range k.classes {
+		d := s.d[c*strip:][:n]
+		if c < k.drop || k.slopes[k.item(sample, c)].idle {
+			clear(d)
+			continue
+		}
+		w := k.slopes[k.item(sample, c)]
+		if w.bad {
+			fill(d, math.NaN())
+			continue
+		}
+		p, miss := k.activate(s, sample, c, at, n)
+		k.targets(s.t[:n], sample, c, at)
+		k.slope(d, p, miss, s.t[:n], w)
+		if k.in.Activation == "sigmoid" {
+			for j := range d {
+				d[j] *= p[j] * miss[j]
+			}
+		}
+	}
+	if softmax && active {
+		k.pullSoftmax(s, n)
+	}
+	for c := range k.classes {
+		g, d := k.g[(sample*k.classes+c)*k.inner+at:][:n], s.d[c*strip:]
+		store(g, d[:n])
+		if any {
+			for j, r := range s.removed[:n] {
+				if r {
+					g[j] = 0
+				}
+			}
+		}
+	}
+}
+
+// slope fills the derivatives with respect to the memberships.
+func (k *diceTask[T]) slope(d, p, miss, t []float64, w slope) {
+	p, miss, t = p[:len(d)], miss[:len(d)], t[:len(d)]
+	switch {
+	case k.in.Intersection == "l1":
+		for j := range d {
+			switch {
+			case p[j] < t[j]:
+				d[j] = w.atI - w.atF
+			case p[j] > t[j]:
+				d[j] = w.atF
+			default:
+				d[j] = w.atI / 2
+			}
+		}
+	case k.in.Power == 2:
+		for j := range d {
+			d[j] = w.atI*t[j] + w.atF*2*k.gap(p[j], miss[j], t[j])
+		}
+	default:
+		for j := range d {
+			d[j] = w.atI*t[j] + w.atF*(1-2*t[j])
+		}
+	}
+}
+
+// pullSoftmax turns d into p_c (d_c (1 - p_c) - sum of the other d p). The others are summed from below and from above, so that
+// nothing is subtracted.
+func (k *diceTask[T]) pullSoftmax(s *diceScratch, n int) {
+	var below, above [strip]float64
+	part := func(c int) (p, miss, d []float64) { return s.p[c*strip:][:n], s.miss[c*strip:][:n], s.d[c*strip:][:n] }
+	for c := range k.classes {
+		p, miss, d := part(c)
+		for j := range d {
+			dp := d[j] * p[j]
+			// d becomes p_c (d_c (1 - p_c) - below), miss what is above the class
+			d[j], miss[j] = p[j]*(d[j]*miss[j]-below[j]), dp
+			below[j] += dp
+		}
+	}
+	for c := k.classes - 1; c >= 0; c-- {
+		p, dp, d := part(c)
+		for j := range d {
+			d[j] -= p[j] * above[j]
+			above[j] += dp[j]
+		}
 	}
 }

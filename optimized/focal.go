@@ -6,6 +6,8 @@ import (
 	"github.com/goldenloss/goldenloss/reference/loss"
 )
 
+const focalChunk = 4096
+
 type focalTask[T loss.Float] struct {
 	logits, target, out, g []T
 	alpha, gamma           float64
@@ -23,42 +25,75 @@ func Focal[T loss.Float](out []T, grad, in *loss.Focal[T], dOut []T) {
 	}
 	k.logits, k.target, k.alpha, k.gamma = in.Logits.Data, in.Target.Data, in.Alpha, in.Gamma
 	k.w = newWeights(in.Reduction, dOut, z)
-	k.out, k.g = nil, nil
 	if in.Reduction == loss.None {
 		k.out = out
 	}
 	if grad != nil {
 		k.g = grad.Logits.Data
 	}
-	chunks := ceilDiv(n, chunk)
+	chunks := ceilDiv(n, focalChunk)
 	k.partial = grown(k.partial, chunks)
-	each(chunks, k)
+	each(chunks, 10*focalChunk, k)
 	finish(out, in.Reduction, k.partial, z)
 	*k = focalTask[T]{partial: k.partial}
 	give(k)
 }
 
 func (k *focalTask[T]) run(i int) {
-	var l [strip]float64
+	var l, d, q, tail [strip]float64
 	var sum running
-	for lo, hi := i*chunk, min((i+1)*chunk, len(k.logits)); lo < hi; lo += strip {
+	for lo, hi := i*focalChunk, min((i+1)*focalChunk, len(k.logits)); lo < hi; lo += strip {
 		n := min(strip, hi-lo)
-		for j, x := range k.logits[lo : lo+n] {
-			v, d := k.item(float64(x), float64(k.target[lo+j]))
-			l[j] = v
-			if k.g != nil {
-				k.g[lo+j] = T(d * k.w.at(lo+j))
-			}
-		}
+		x, t := k.logits[lo:lo+n], k.target[lo:lo+n]
+		decays(q[:n], x)
+		tails[T](tail[:n], q[:n])
+		k.items(l[:n], d[:n], x, t, q[:n], tail[:n])
 		if k.out != nil {
-			for j, v := range l[:n] {
-				k.out[lo+j] = T(v)
-			}
+			store(k.out[lo:], l[:n])
 		} else {
-			sum.add(pairwise(l[:n]))
+			sum.add(lanes(l[:n]))
+		}
+		if k.g != nil {
+			k.w.scaled(k.g[lo:], d[:n], lo)
 		}
 	}
 	k.partial[i] = sum.value()
+}
+
+// items fills in the losses and derivatives of a strip, given exp(-|x|) and log(1 + exp(-|x|)).
+func (k *focalTask[T]) items(l, d []float64, x, t []T, q, tail []float64) {
+	gamma, weight := k.gamma, [2]float64{1, 1}
+	if k.alpha >= 0 {
+		weight = [2]float64{1 - k.alpha, k.alpha}
+	}
+	d, x, t, q, tail = d[:len(l)], x[:len(l)], t[:len(l)], q[:len(l)], tail[:len(l)]
+	for j := range l {
+		x, t := float64(x[j]), float64(t[j])
+		size := math.Abs(x)
+		if t*(1-t) != 0 || !(size <= math.MaxFloat64) { // a soft label, an infinity or NaN
+			l[j], d[j] = k.item(x, t)
+			continue
+		}
+		s := 2*t - 1
+		neg := negative(s * x) // the label is missed
+		hit, miss := sigmoid(q[j], neg)
+		miss2 := math.Float64frombits(math.Float64bits(size) & neg)
+		ce := miss2 + tail[j]
+		f := weight[int(t)&1]
+		switch gamma {
+		case 2:
+			f *= miss * miss
+		case 0:
+		case 1:
+			f *= miss
+		case 0.5:
+			f *= math.Sqrt(miss)
+		default:
+			f *= expNeg[T](-gamma*(size-miss2+tail[j])) * expScale
+		}
+		l[j] = f * ce
+		d[j] = s * -f * (gamma*hit*ce + miss)
+	}
 }
 
 // power is u^gamma for u in [0, 1].

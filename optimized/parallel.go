@@ -4,7 +4,8 @@
 //	X(out, grad, in, dOut)
 //
 // writes the value to out and, where grad is not nil, the vector-Jacobian product with dOut to those Var tensors of grad that have
-// Data. The problem must be valid. Arithmetic runs in float64 whatever the element type, so float32 results are rounded once.
+// Data. The problem must be valid. Arithmetic runs in float64 whatever the element type: scalar code gains nothing from float32, and
+// a float32 result is rounded once. Only exponentials and logarithms stop earlier for float32.
 //
 // The work is cut into chunks whose bounds depend on the problem alone, and partial sums are added in the order of the chunks, so
 // the answer does not depend on the number of processors.
@@ -16,47 +17,64 @@ import (
 	"sync/atomic"
 )
 
-// chunk is the number of elements that a chunk of an elementwise loss covers.
-const chunk = 4096
-
 // task is a piece of work cut into chunks that may run at the same time.
 type task interface{ run(i int) }
 
-// job is a task in progress.
+// worthwhile is the number of nanoseconds of work from which on other processors are asked to help. To wake one takes from 5,000 to
+// 100,000 where it is virtual.
+const worthwhile = 100_000
+
+// job is a task in progress. A job may be offered to a worker that takes it up only when it is over, or when it has become another
+// task's: entering is therefore counted under the lock.
 type job struct {
 	t    task
-	n    int
+	n    int64
 	next atomic.Int64
-	wg   sync.WaitGroup
+
+	mu      sync.Mutex
+	left    sync.Cond // a helper left
+	open    bool
+	helpers int
 }
 
 func (j *job) work() {
-	for {
-		i := int(j.next.Add(1)) - 1
-		if i >= j.n {
-			return
-		}
-		j.t.run(i)
+	for i := j.next.Add(1) - 1; i < j.n; i = j.next.Add(1) - 1 {
+		j.t.run(int(i))
 	}
+}
+
+// help works on the job unless it is over.
+func (j *job) help() {
+	j.mu.Lock()
+	if !j.open {
+		j.mu.Unlock()
+		return
+	}
+	j.helpers++
+	j.mu.Unlock()
+	j.work()
+	j.mu.Lock()
+	j.helpers--
+	j.mu.Unlock()
+	j.left.Signal()
 }
 
 var (
-	jobs    = make(chan *job, 256)
-	workers atomic.Int64 // persistent goroutines that wait for jobs
-	jobPool = sync.Pool{New: func() any { return new(job) }}
+	offers  = make(chan *job, 64)
+	workers atomic.Int64 // goroutines that wait for offers, for good
+	jobs    = sync.Pool{New: func() any { j := new(job); j.left.L = &j.mu; return j }}
 )
 
 func serve() {
-	for j := range jobs {
-		j.work()
-		j.wg.Done()
+	for j := range offers {
+		j.help()
 	}
 }
 
-// each runs all n chunks of a task on up to GOMAXPROCS processors.
-func each(n int, t task) {
+// each runs all n chunks of a task, each of about cost nanoseconds, on up to GOMAXPROCS processors.
+func each(n, cost int, t task) {
 	procs := min(runtime.GOMAXPROCS(0), n)
-	if procs <= 1 {
+	if procs <= 1 || n*cost < worthwhile {
 		for i := range n {
 			t.run(i)
 		}
@@ -66,21 +84,28 @@ func each(n int, t task) {
 		workers.Add(1)
 		go serve()
 	}
-	j := jobPool.Get().(*job)
-	j.t, j.n = t, n
+	j := jobs.Get().(*job)
+	j.mu.Lock()
+	j.t, j.n, j.open = t, int64(n), true
 	j.next.Store(0)
+	j.mu.Unlock()
+offer:
 	for range procs - 1 {
-		j.wg.Add(1)
 		select {
-		case jobs <- j:
-		default: // all workers are busy with other calls
-			j.wg.Done()
+		case offers <- j:
+		default: // every worker is busy and has more to do
+			break offer
 		}
 	}
 	j.work()
-	j.wg.Wait()
+	j.mu.Lock()
+	j.open = false
+	for j.helpers > 0 {
+		j.left.Wait()
+	}
 	j.t = nil
-	jobPool.Put(j)
+	j.mu.Unlock()
+	jobs.Put(j)
 }
 
 // pools holds one pool a workspace type, by a nil pointer of that type.

@@ -6,23 +6,34 @@ import (
 	"github.com/goldenloss/goldenloss/reference/loss"
 )
 
+// strip is the number of neighboring elements that a kernel works on at a time. A sum of as many terms loses little in any order.
+const strip = 64
+
+// lanes adds in four sums.
+func lanes(x []float64) float64 {
+	var a, b, c, d float64
+	for ; len(x) >= 4; x = x[4:] {
+		a += x[0]
+		b += x[1]
+		c += x[2]
+		d += x[3]
+	}
+	for _, v := range x {
+		a += v
+	}
+	return (a + b) + (c + d)
+}
+
 // pairwise adds by halves: its error grows with the logarithm of the length.
 func pairwise(x []float64) float64 {
-	if len(x) <= 8 {
-		s := 0.0
-		for _, v := range x {
-			s += v
-		}
-		return s
+	if len(x) <= strip {
+		return lanes(x)
 	}
 	h := len(x) / 2
 	return pairwise(x[:h]) + pairwise(x[h:])
 }
 
-// strip is a run of items whose values are summed by halves before they join a partial sum.
-const strip = 256
-
-// running adds strips one after the other, compensated.
+// running adds the sums of strips one after the other, compensated.
 type running struct{ s, c float64 }
 
 func (r *running) add(x float64) {
@@ -77,10 +88,26 @@ func (w *weights[T]) at(i int) float64 {
 	return w.fixed
 }
 
-// wanted returns the data of a gradient tensor, nil where it is not wanted.
-func wanted[T loss.Float](x *loss.Tensor[T]) []T {
-	if x == nil {
-		return nil
+// scaled writes the derivatives d of the items lo, lo+1, ..., times their weights, to g.
+func (w *weights[T]) scaled(g []T, d []float64, lo int) {
+	g = g[:len(d)]
+	if w.none {
+		c := w.dOut[lo:][:len(d)]
+		for j, v := range d {
+			g[j] = T(v * float64(c[j]))
+		}
+		return
 	}
-	return x.Data
+	c := w.fixed
+	for j, v := range d {
+		g[j] = T(v * c)
+	}
+}
+
+// store writes items to out.
+func store[T loss.Float](out []T, l []float64) {
+	out = out[:len(l)]
+	for j, v := range l {
+		out[j] = T(v)
+	}
 }

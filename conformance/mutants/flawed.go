@@ -15,8 +15,8 @@ type formula[P any] func(out []float64, grad, in P, dOut []float64, flaw string)
 
 // flawed makes a mutant of every flaw of a formula. The formula is plain; so that nothing but its flaw kills the mutant, it has the
 // answer of the base wherever the formula answers the same with and without the flaw.
-func flawed[L any, P loss.Of[float64, L]](f formula[P], flaws []flaw) func(implementation) []Mutant {
-	return func(base implementation) []Mutant {
+func flawed[L any, P loss.Of[float64, L]](id string, f formula[P], flaws []flaw) hand {
+	mutants := func(base implementation) []Mutant {
 		var list []Mutant
 		for _, w := range flaws {
 			run := func(out []float64, grad, in problem, dOut []float64) {
@@ -37,6 +37,13 @@ func flawed[L any, P loss.Of[float64, L]](f formula[P], flaws []flaw) func(imple
 		}
 		return list
 	}
+	return hand{id, mutants, func(in problem, dOut []float64) []float64 {
+		out, grad := evaluate(f, in.(P), dOut, "")
+		for _, g := range gradients(grad) {
+			out = append(out, g.data...)
+		}
+		return out
+	}}
 }
 
 func evaluate[L any, P loss.Of[float64, L]](f formula[P], in P, dOut []float64, flaw string) ([]float64, problem) {

@@ -25,22 +25,32 @@ type Mutant struct {
 // Of returns the mutants of a right implementation.
 func Of(base loss.Impl[float64]) []Mutant {
 	list := wrappers(base)
-	if make := arithmetic[base.ID]; make != nil {
-		list = append(list, make(base)...)
+	for _, h := range byHand {
+		if h.id == base.ID {
+			list = append(list, h.mutants(base)...)
+		}
 	}
 	return list
 }
 
-// arithmetic makes the mutants of a loss that are written by hand.
-var arithmetic = map[string]func(base implementation) []Mutant{
-	"smooth_l1":     flawed(smoothL1, smoothL1Flaws),
-	"cross_entropy": flawed(crossEntropy, crossEntropyFlaws),
-	"focal":         flawed(focal, focalFlaws),
-	"iou":           flawed(iou, iouFlaws),
-	"dice":          flawed(dice, diceFlaws),
-	"nt_xent":       flawed(ntXent, ntXentFlaws),
-	"perceptual":    flawed(perceptual, perceptualFlaws),
-	"ssim":          flawed(ssim, ssimFlaws),
+// hand makes the mutants of a loss that are written by hand.
+type hand struct {
+	id      string
+	mutants func(base implementation) []Mutant
+	// plain is the formula that they are made of, without a flaw: value and then gradients. It is nil where they wrap the base.
+	plain func(in problem, dOut []float64) []float64
+}
+
+// byHand lists the mistakes in the arithmetic of every loss.
+var byHand = []hand{
+	flawed("smooth_l1", smoothL1, smoothL1Flaws),
+	flawed("cross_entropy", crossEntropy, crossEntropyFlaws),
+	flawed("focal", focal, focalFlaws),
+	flawed("iou", iou, iouFlaws),
+	flawed("dice", dice, diceFlaws),
+	flawed("nt_xent", ntXent, ntXentFlaws),
+	flawed("perceptual", perceptual, perceptualFlaws),
+	flawed("ssim", ssim, ssimFlaws),
 }
 
 // always is an Affects for mistakes that show in any problem.

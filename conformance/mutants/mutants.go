@@ -51,6 +51,7 @@ var byHand = []hand{
 	flawed("nt_xent", ntXent, ntXentFlaws),
 	flawed("perceptual", perceptual, perceptualFlaws),
 	flawed("ssim", ssim, ssimFlaws),
+	{"noise_prediction", noisePrediction, nil},
 }
 
 // always is an Affects for mistakes that show in any problem.
@@ -59,9 +60,15 @@ func always(problem) bool { return true }
 // Exemption says why a mutant cannot be told from a right implementation.
 type Exemption struct{ Loss, Mutant, Reason string }
 
+const other = "the one option takes an input that the other must not be given"
+
 // Exemptions lists the mutants that no case can kill. One that a case kills does not belong here.
 var Exemptions = []Exemption{
 	{"dice", "value without infinity", "scores are clamped above 0 and weights are finite: no value is infinite"},
 	{"nt_xent", "value without infinity", "an infinite input makes the value NaN, and similarities that overflow are outside the cases"},
 	{"ssim", "value without infinity", "an infinite pixel makes the value NaN; the similarity of finite images is finite"},
+	{"noise_prediction", "prediction eps -> x0", other}, {"noise_prediction", "prediction eps -> v", other},
+	{"noise_prediction", "prediction x0 -> eps", other}, {"noise_prediction", "prediction x0 -> v", other},
+	{"noise_prediction", "weighting none -> custom", other}, {"noise_prediction", "weighting min_snr -> custom", other},
+	{"noise_prediction", "weighting snr -> custom", other},
 }

@@ -37,6 +37,7 @@ var All = []Maker{
 	of(ntXent, never),
 	of(perceptual, always),
 	of(ssim, always),
+	of(noisePrediction, always),
 }
 
 // of makes a Maker of a function that fills in numbers and inputs; switches and enumerations are drawn already, and the function

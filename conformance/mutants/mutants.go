@@ -52,6 +52,7 @@ var byHand = []hand{
 	flawed("perceptual", perceptual, perceptualFlaws),
 	flawed("ssim", ssim, ssimFlaws),
 	{"noise_prediction", noisePrediction, nil},
+	{"vae", vae, nil},
 }
 
 // always is an Affects for mistakes that show in any problem.
@@ -71,4 +72,6 @@ var Exemptions = []Exemption{
 	{"noise_prediction", "prediction x0 -> eps", other}, {"noise_prediction", "prediction x0 -> v", other},
 	{"noise_prediction", "weighting none -> custom", other}, {"noise_prediction", "weighting min_snr -> custom", other},
 	{"noise_prediction", "weighting snr -> custom", other},
+	{"vae", "recon_kind bernoulli_logits -> gaussian_logvar", other}, {"vae", "recon_kind bernoulli_probs -> gaussian_logvar", other},
+	{"vae", "recon_kind gaussian_unit -> gaussian_logvar", other}, {"vae", "recon_kind l1 -> gaussian_logvar", other},
 }

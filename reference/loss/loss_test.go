@@ -21,6 +21,7 @@ var problems = map[string]func() Problem[float64]{
 	"perceptual":       func() Problem[float64] { return New[float64, Perceptual[float64]]() },
 	"ssim":             func() Problem[float64] { return New[float64, SSIM[float64]]() },
 	"noise_prediction": func() Problem[float64] { return New[float64, NoisePrediction[float64]]() },
+	"vae":              func() Problem[float64] { return New[float64, VAE[float64]]() },
 }
 
 func TestEveryLossIsTested(t *testing.T) {

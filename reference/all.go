@@ -14,4 +14,5 @@ var All = []loss.Impl[float64]{
 	loss.Split[float64](SSIM, SSIMGrad),
 	loss.Split[float64](NoisePrediction, NoisePredictionGrad),
 	loss.Split[float64](VAE, VAEGrad),
+	loss.Split[float64](Mahalanobis, MahalanobisGrad),
 }

@@ -38,6 +38,7 @@ var All = []Maker{
 	of(perceptual, always),
 	of(ssim, always),
 	of(noisePrediction, always),
+	of(mahalanobis, never),
 	of(vae, func(p *loss.VAE[float64]) bool {
 		return p.FreeBitsMode != "batch_mean" && (p.ReconKind != "gaussian_logvar" || len(p.ReconLogvar.Shape) > 0)
 	}),

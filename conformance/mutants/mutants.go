@@ -54,6 +54,7 @@ var byHand = []hand{
 	{"noise_prediction", noisePrediction, nil},
 	{"vae", vae, nil},
 	{"mahalanobis", mahalanobis, nil},
+	{"cross_correlation", crossCorrelation, nil},
 }
 
 // always is an Affects for mistakes that show in any problem.

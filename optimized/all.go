@@ -22,6 +22,7 @@ var CPU = []Row{
 	row(VAE[float32], VAE[float64]),
 	row(Mahalanobis[float32], Mahalanobis[float64]),
 	row(CrossCorrelation[float32], CrossCorrelation[float64]),
+	row(Diffusion[float32], Diffusion[float64]),
 }
 
 func row[L, M any, P loss.Of[float32, L], Q loss.Of[float64, M]](f func(out []float32, grad, in P, dOut []float32),

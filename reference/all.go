@@ -16,4 +16,5 @@ var All = []loss.Impl[float64]{
 	loss.Split[float64](VAE, VAEGrad),
 	loss.Split[float64](Mahalanobis, MahalanobisGrad),
 	loss.Split[float64](CrossCorrelation, CrossCorrelationGrad),
+	loss.Split[float64](Diffusion, DiffusionGrad),
 }

@@ -55,6 +55,7 @@ var byHand = []hand{
 	{"vae", vae, nil},
 	{"mahalanobis", mahalanobis, nil},
 	{"cross_correlation", crossCorrelation, nil},
+	{"diffusion", diffusion, nil},
 }
 
 // always is an Affects for mistakes that show in any problem.
@@ -78,6 +79,10 @@ var Exemptions = []Exemption{
 	{"noise_prediction", "weighting none -> custom", other}, {"noise_prediction", "weighting min_snr -> custom", other},
 	{"noise_prediction", "weighting snr -> custom", other},
 	{"vae", "recon_kind bernoulli_logits -> gaussian_logvar", other}, {"vae", "recon_kind bernoulli_probs -> gaussian_logvar", other},
+	{"diffusion", "t plus one", "the index is a step, no class: step plus one is this mutant"},
+	{"diffusion", "loss_type simple -> hybrid", other}, {"diffusion", "var_type fixed_small -> learned_range", other},
+	{"diffusion", "var_type fixed_small -> learned", other}, {"diffusion", "var_type fixed_large -> learned_range", other},
+	{"diffusion", "var_type fixed_large -> learned", other},
 	{"mahalanobis", "sym_tol = 1e-08", errorsOnly}, {"mahalanobis", "sym_tol = 0", errorsOnly},
 	{"mahalanobis", "index plus one", "the index names matrices: next matrix is this mutant"},
 	{"vae", "recon_kind gaussian_unit -> gaussian_logvar", other}, {"vae", "recon_kind l1 -> gaussian_logvar", other},

@@ -24,6 +24,7 @@ var problems = map[string]func() Problem[float64]{
 	"vae":               func() Problem[float64] { return New[float64, VAE[float64]]() },
 	"mahalanobis":       func() Problem[float64] { return New[float64, Mahalanobis[float64]]() },
 	"cross_correlation": func() Problem[float64] { return New[float64, CrossCorrelation[float64]]() },
+	"diffusion":         func() Problem[float64] { return New[float64, Diffusion[float64]]() },
 }
 
 func TestEveryLossIsTested(t *testing.T) {

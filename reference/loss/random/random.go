@@ -39,6 +39,7 @@ var All = []Maker{
 	of(ssim, always),
 	of(noisePrediction, always),
 	of(mahalanobis, never),
+	of(diffusion, always),
 	of(crossCorrelation, func(p *loss.CrossCorrelation[float64]) bool { return !p.Bias.Given() }),
 	of(vae, func(p *loss.VAE[float64]) bool {
 		return p.FreeBitsMode != "batch_mean" && (p.ReconKind != "gaussian_logvar" || len(p.ReconLogvar.Shape) > 0)

@@ -51,6 +51,8 @@ var byHand = []hand{
 	flawed("nt_xent", ntXent, ntXentFlaws),
 	flawed("perceptual", perceptual, perceptualFlaws),
 	flawed("ssim", ssim, ssimFlaws),
+	flawed("jaccard", jaccard, jaccardFlaws),
+	flawed("tversky", tversky, tverskyFlaws),
 }
 
 // always is an Affects for mistakes that show in any problem.
@@ -64,4 +66,6 @@ var Exemptions = []Exemption{
 	{"dice", "value without infinity", "scores are clamped above 0 and weights are finite: no value is infinite"},
 	{"nt_xent", "value without infinity", "an infinite input makes the value NaN, and similarities that overflow are outside the cases"},
 	{"ssim", "value without infinity", "an infinite pixel makes the value NaN; the similarity of finite images is finite"},
+	{"jaccard", "value without infinity", "scores are clamped above 0 and weights are finite: no value is infinite"},
+	{"tversky", "value without infinity", "scores are clamped above 0 and weights are finite: no value is infinite"},
 }

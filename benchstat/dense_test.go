@@ -16,6 +16,24 @@ func dice(activation string, shape ...int) func(*rand.Rand) loss.Problem[float64
 	}
 }
 
+func jaccard(activation string, shape ...int) func(*rand.Rand) loss.Problem[float64] {
+	return func(r *rand.Rand) loss.Problem[float64] {
+		p := loss.New[float64, loss.Jaccard[float64]]()
+		p.Activation = activation
+		p.Pred, p.Target = tensor(r, normal(r, 0, 3), shape...), tensor(r, coin(r, 0.3), shape...)
+		return p
+	}
+}
+
+func tversky(activation string, shape ...int) func(*rand.Rand) loss.Problem[float64] {
+	return func(r *rand.Rand) loss.Problem[float64] {
+		p := loss.New[float64, loss.Tversky[float64]]()
+		p.Activation, p.AlphaFP, p.BetaFN = activation, 0.3, 0.7
+		p.Pred, p.Target = tensor(r, normal(r, 0, 3), shape...), tensor(r, coin(r, 0.3), shape...)
+		return p
+	}
+}
+
 func perceptual(variant string, shapes ...[]int) func(*rand.Rand) loss.Problem[float64] {
 	return func(r *rand.Rand) loss.Problem[float64] {
 		p := loss.New[float64, loss.Perceptual[float64]]()

@@ -5,7 +5,8 @@ import torch.nn.functional as F
 from .common import finite, reduce
 
 
-def dice(p, x):
+def overlap(p, x, ratio):
+    """An overlap loss; ratio makes numerator and denominator of p and t, sums of the intersection, of p and of t."""
     pred = x["pred"]
     n, c = pred.shape[:2]
     if "target" in x:
@@ -31,8 +32,8 @@ def dice(p, x):
     axes = axes[p.get("omega", "per_sample_per_channel")]
     r = p.get("power", 1)
     inter = torch.minimum(prob, t) if p.get("intersection", "product") == "l1" else prob * t
-    num = 2 * inter.sum(axes) + p.get("smooth_nr", 1e-5)
-    den = prob.pow(r).sum(axes) + t.pow(r).sum(axes) + p.get("smooth_dr", 1e-5)
+    num, den = ratio(inter.sum(axes), prob.pow(r).sum(axes), t.pow(r).sum(axes))
+    num, den = num + p.get("smooth_nr", 1e-5), den + p.get("smooth_dr", 1e-5)
     if p.get("den_floor", 0):
         den = den.clamp(min=p["den_floor"])
     empty = den == 0
@@ -50,6 +51,19 @@ def dice(p, x):
     if axes == (0, 1, 2):
         items = items.reshape(1)
     return reduce(items, p, z)
+
+
+def dice(p, x):
+    return overlap(p, x, lambda i, a, b: (2 * i, a + b))
+
+
+def jaccard(p, x):
+    return overlap(p, x, lambda i, a, b: (i, a + b - i))
+
+
+def tversky(p, x):
+    fp, fn = p.get("alpha_fp", 0.5), p.get("beta_fn", 0.5)
+    return overlap(p, x, lambda i, a, b: (i, i + fp * (a - i) + fn * (b - i)))
 
 
 def pad(img, r, mode):
@@ -83,11 +97,17 @@ def ssim(p, x):
     return reduce((1 - s) / 2 if p.get("form") == "half" else 1 - s, p)
 
 
-LOSSES = [dice, ssim]
+LOSSES = [dice, jaccard, tversky, ssim]
 
 DEVIATIONS = [
     ("dice", "saturated sigmoid", "the derivative p (1-p) of a sigmoid loses the digits of 1-p",
      lambda r, p: "saturated" in r["tags"] and p.get("activation") == "sigmoid"),
     ("dice", "selection", "masking a NaN by a selection leaves a NaN gradient behind it", lambda r, p: not finite(r, "pred")),
+    ("jaccard", "saturated sigmoid", "the derivative p (1-p) of a sigmoid loses the digits of 1-p",
+     lambda r, p: "saturated" in r["tags"] and p.get("activation") == "sigmoid"),
+    ("jaccard", "selection", "masking a NaN by a selection leaves a NaN gradient behind it", lambda r, p: not finite(r, "pred")),
+    ("tversky", "saturated sigmoid", "the derivative p (1-p) of a sigmoid loses the digits of 1-p",
+     lambda r, p: "saturated" in r["tags"] and p.get("activation") == "sigmoid"),
+    ("tversky", "selection", "masking a NaN by a selection leaves a NaN gradient behind it", lambda r, p: not finite(r, "pred")),
     ("ssim", "NaN", "a NaN reaches the pixels of the windows that see it, not the whole sample", lambda r, p: not finite(r)),
 ]

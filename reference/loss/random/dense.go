@@ -49,6 +49,18 @@ func dice(d *Draw, p *loss.Dice[float64]) {
 	d.overlap(&p.Overlap)
 }
 
+func jaccard(d *Draw, p *loss.Jaccard[float64]) {
+	if p.Power = 1 + d.IntN(2); p.Power == 2 {
+		p.Intersection = "product"
+	}
+	d.overlap(&p.Overlap)
+}
+
+func tversky(d *Draw, p *loss.Tversky[float64]) {
+	p.AlphaFP, p.BetaFN = Pick(d, 0, 0.25, 1.5), d.Between(0, 1)
+	d.overlap(&p.Overlap)
+}
+
 // features fills in two layers.
 func (d *Draw) features(p *loss.Features[float64]) {
 	for _, c := range []int{3, 2} {

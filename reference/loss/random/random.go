@@ -35,6 +35,12 @@ var All = []Maker{
 		return p.Omega == "per_sample_per_channel" || p.Omega == "per_sample"
 	}),
 	of(ntXent, never),
+	of(jaccard, func(p *loss.Jaccard[float64]) bool {
+		return p.Omega == "per_sample_per_channel" || p.Omega == "per_sample"
+	}),
+	of(tversky, func(p *loss.Tversky[float64]) bool {
+		return p.Omega == "per_sample_per_channel" || p.Omega == "per_sample"
+	}),
 	of(perceptual, always),
 	of(ssim, always),
 }

@@ -23,6 +23,8 @@ var CPU = []Row{
 	row(CIoU[float32], CIoU[float64]),
 	row(EIoU[float32], EIoU[float64]),
 	row(FocalEIoU[float32], FocalEIoU[float64]),
+	row(Jaccard[float32], Jaccard[float64]),
+	row(Tversky[float32], Tversky[float64]),
 }
 
 func row[L, M any, P loss.Of[float32, L], Q loss.Of[float64, M]](f func(out []float32, grad, in P, dOut []float32),

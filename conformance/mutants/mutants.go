@@ -56,6 +56,8 @@ var byHand = []hand{
 	flawed("ciou", ciou, ciouFlaws),
 	flawed("eiou", eiou, eiouFlaws),
 	flawed("focal_eiou", focalEIoU, focalEIoUFlaws),
+	flawed("jaccard", jaccard, jaccardFlaws),
+	flawed("tversky", tversky, tverskyFlaws),
 }
 
 // always is an Affects for mistakes that show in any problem.
@@ -74,4 +76,6 @@ var Exemptions = []Exemption{
 	{"focal_eiou", "value without infinity", "the terms of finite boxes are bounded, and an infinite coordinate makes the value NaN"},
 	{"nt_xent", "value without infinity", "an infinite input makes the value NaN, and similarities that overflow are outside the cases"},
 	{"ssim", "value without infinity", "an infinite pixel makes the value NaN; the similarity of finite images is finite"},
+	{"jaccard", "value without infinity", "scores are clamped above 0 and weights are finite: no value is infinite"},
+	{"tversky", "value without infinity", "scores are clamped above 0 and weights are finite: no value is infinite"},
 }

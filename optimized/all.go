@@ -18,6 +18,11 @@ var CPU = []Row{
 	row(NTXent[float32], NTXent[float64]),
 	row(Perceptual[float32], Perceptual[float64]),
 	row(SSIM[float32], SSIM[float64]),
+	row(GIoU[float32], GIoU[float64]),
+	row(DIoU[float32], DIoU[float64]),
+	row(CIoU[float32], CIoU[float64]),
+	row(EIoU[float32], EIoU[float64]),
+	row(FocalEIoU[float32], FocalEIoU[float64]),
 	row(Jaccard[float32], Jaccard[float64]),
 	row(Tversky[float32], Tversky[float64]),
 }

@@ -12,6 +12,11 @@ var All = []loss.Impl[float64]{
 	loss.Split[float64](NTXent, NTXentGrad),
 	loss.Split[float64](Perceptual, PerceptualGrad),
 	loss.Split[float64](SSIM, SSIMGrad),
+	loss.Split[float64](GIoU, GIoUGrad),
+	loss.Split[float64](DIoU, DIoUGrad),
+	loss.Split[float64](CIoU, CIoUGrad),
+	loss.Split[float64](EIoU, EIoUGrad),
+	loss.Split[float64](FocalEIoU, FocalEIoUGrad),
 	loss.Split[float64](Jaccard, JaccardGrad),
 	loss.Split[float64](Tversky, TverskyGrad),
 }

@@ -51,6 +51,11 @@ var byHand = []hand{
 	flawed("nt_xent", ntXent, ntXentFlaws),
 	flawed("perceptual", perceptual, perceptualFlaws),
 	flawed("ssim", ssim, ssimFlaws),
+	flawed("giou", giou, giouFlaws),
+	flawed("diou", diou, diouFlaws),
+	flawed("ciou", ciou, ciouFlaws),
+	flawed("eiou", eiou, eiouFlaws),
+	flawed("focal_eiou", focalEIoU, focalEIoUFlaws),
 	flawed("jaccard", jaccard, jaccardFlaws),
 	flawed("tversky", tversky, tverskyFlaws),
 }
@@ -64,6 +69,11 @@ type Exemption struct{ Loss, Mutant, Reason string }
 // Exemptions lists the mutants that no case can kill. One that a case kills does not belong here.
 var Exemptions = []Exemption{
 	{"dice", "value without infinity", "scores are clamped above 0 and weights are finite: no value is infinite"},
+	{"giou", "value without infinity", "the terms of finite boxes are bounded, and an infinite coordinate makes the value NaN"},
+	{"diou", "value without infinity", "the terms of finite boxes are bounded, and an infinite coordinate makes the value NaN"},
+	{"ciou", "value without infinity", "the terms of finite boxes are bounded, and an infinite coordinate makes the value NaN"},
+	{"eiou", "value without infinity", "the terms of finite boxes are bounded, and an infinite coordinate makes the value NaN"},
+	{"focal_eiou", "value without infinity", "the terms of finite boxes are bounded, and an infinite coordinate makes the value NaN"},
 	{"nt_xent", "value without infinity", "an infinite input makes the value NaN, and similarities that overflow are outside the cases"},
 	{"ssim", "value without infinity", "an infinite pixel makes the value NaN; the similarity of finite images is finite"},
 	{"jaccard", "value without infinity", "scores are clamped above 0 and weights are finite: no value is infinite"},

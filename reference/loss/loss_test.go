@@ -20,6 +20,11 @@ var problems = map[string]func() Problem[float64]{
 	"nt_xent":       func() Problem[float64] { return New[float64, NTXent[float64]]() },
 	"perceptual":    func() Problem[float64] { return New[float64, Perceptual[float64]]() },
 	"ssim":          func() Problem[float64] { return New[float64, SSIM[float64]]() },
+	"giou":          func() Problem[float64] { return New[float64, GIoU[float64]]() },
+	"diou":          func() Problem[float64] { return New[float64, DIoU[float64]]() },
+	"ciou":          func() Problem[float64] { return New[float64, CIoU[float64]]() },
+	"eiou":          func() Problem[float64] { return New[float64, EIoU[float64]]() },
+	"focal_eiou":    func() Problem[float64] { return New[float64, FocalEIoU[float64]]() },
 }
 
 func TestEveryLossIsTested(t *testing.T) {

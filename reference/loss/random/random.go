@@ -43,6 +43,11 @@ var All = []Maker{
 	}),
 	of(perceptual, always),
 	of(ssim, always),
+	of(giou, always),
+	of(diou, always),
+	of(ciou, always),
+	of(eiou, always),
+	of(focalEIoU, always),
 }
 
 // of makes a Maker of a function that fills in numbers and inputs; switches and enumerations are drawn already, and the function

@@ -89,11 +89,90 @@ func checkIndices(c *Checker, name string, target Tensor[int64], classes int, ig
 	})
 }
 
-func (l *CrossEntropy[T]) Out() []int { return l.Reduction.shape(withoutClasses(l.Logits.Shape)...) }
+func (l *CrossEntropy[T]) Out() []int { return l.Reduction.shape(withoutAxis(l.Logits.Shape, 1)...) }
 
-// withoutClasses returns a shape without axis 1.
-func withoutClasses(shape []int) []int {
-	return append(append([]int{}, shape[0]), shape[2:]...)
+// SoftmaxCrossEntropy is the softmax cross-entropy of logits against a target distribution, unweighted, with a temperature. The class
+// axis is any axis.
+//
+//	l = sum_c q_c (-logp_c)    logp = x/T - log sum exp(x/T)    x = logits, q = target_prob, T = temperature
+//
+// Rows of q need not sum to 1. Items have the shape of logits without the class axis; mean divides by their number. Axis counts from
+// the end where it is negative, default -1. Temperature, in (0, inf), default 1, divides the logits; the factor T^2 of distillation is
+// the caller's.
+//
+// Special cases:
+//
+//	q_c = 0 and logp_c = -Inf          the term is 0
+//	q_c > 0 and logp_c = -Inf          item +Inf, gradient finite
+//	all of q 0                         item 0, gradient 0
+//	one logit +Inf                     p = 1 there, all other logp -Inf
+//	several +Inf, or all -Inf, C > 1   NaN, NaN
+//	NaN logit or probability           NaN, and NaN in the row
+//	no row                             mean NaN, sum 0
+//
+// Errors: a negative probability is invalid_target; an axis that logits do not have and T <= 0 are invalid_param; a class axis of size
+// 0 with rows is invalid_shape. Optax gives NaN for q_c = 0 at a logit of -Inf, PyTorch 1.13 for any logit of +Inf.
+// Source: Goodfellow et al. 2016, section 6.2.2; soft targets: Hinton et al. 2015, arXiv 1503.02531.
+type SoftmaxCrossEntropy[T any] struct {
+	Reduction
+	Axis        int       // of the classes, default -1
+	Temperature float64   // (0, inf), default 1
+	Logits      Tensor[T] // [...], any real, var
+	TargetProb  Tensor[T] // like Logits, >= 0, not renormalized
+}
+
+var softmaxCrossEntropy = &Def{
+	ID: "softmax_cross_entropy", Name: "SoftmaxCrossEntropy", Title: "Softmax cross-entropy with soft targets",
+	Summary: "expected negative log-probability under a target distribution",
+	Aliases: []string{"soft-target cross-entropy", "distillation cross-entropy"},
+	Tasks:   []Task{ObjectTracking, SemanticSegmentation, Tabular},
+	Sources: []Source{
+		{"Goodfellow, Bengio, Courville 2016, Deep Learning", "", "section 6.2.2"},
+		{"Hinton, Vinyals, Dean 2015, distillation", "arXiv 1503.02531", ""},
+	},
+}
+
+func (l *SoftmaxCrossEntropy[T]) Def() *Def { return softmaxCrossEntropy }
+
+func (l *SoftmaxCrossEntropy[T]) Visit(v Visitor[T]) {
+	visitReduction(v, &l.Reduction)
+	v.Int("axis", &l.Axis, -1, Range{})
+	v.Float("temperature", &l.Temperature, 1, Above(0))
+	v.Var("logits", &l.Logits, "...", Real)
+	v.Const("target_prob", &l.TargetProb, "...", NonNegative)
+}
+
+func (l *SoftmaxCrossEntropy[T]) Check(c *Checker) {
+	checkClassAxis(c, "logits", l.Logits.Shape, l.Axis)
+}
+
+func (l *SoftmaxCrossEntropy[T]) Out() []int {
+	return l.Reduction.shape(withoutAxis(l.Logits.Shape, l.Axis)...)
+}
+
+// AlongAxis reads a shape as [outer, n, inner] with the given axis, which may count from the end, in the middle.
+func AlongAxis(shape []int, axis int) (outer, n, inner int) {
+	if axis < 0 {
+		axis += len(shape)
+	}
+	return Size(shape[:axis]), shape[axis], Size(shape[axis+1:])
+}
+
+func withoutAxis(shape []int, axis int) []int {
+	if axis < 0 {
+		axis += len(shape)
+	}
+	return append(append([]int{}, shape[:axis]...), shape[axis+1:]...)
+}
+
+// checkClassAxis requires that the axis exists and, where there are rows, that it holds a class.
+func checkClassAxis(c *Checker, name string, shape []int, axis int) {
+	if axis < -len(shape) || axis >= len(shape) {
+		c.Param(false, "axis", fmt.Sprintf("an axis of rank %d", len(shape)), axis)
+		return
+	}
+	outer, n, inner := AlongAxis(shape, axis)
+	c.Shape(n > 0 || outer*inner == 0, name, "at least one class", shape)
 }
 
 // Focal is the sigmoid focal loss: binary cross-entropy whose well-classified entries weigh less.

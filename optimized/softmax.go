@@ -15,3 +15,14 @@ func coldExpAll[T loss.Float](e []float64, x []T, top, cold float64) {
 		e[i] = expNeg64((float64(x[i]) - top) * cold)
 	}
 }
+
+// by is the denominator that a parameter normalize names.
+func by(normalize string) denominator {
+	switch normalize {
+	case "weight":
+		return byWeights
+	case "count":
+		return byLabels
+	}
+	return byRows
+}

@@ -62,6 +62,34 @@ func ceRows(in *loss.CrossEntropy[float64]) (rows []ceRow, z float64) {
 	return rows, weights.value()
 }
 
+// labelRows lists the positions of logits [N, C, d1, ..., dk] with one class each, whose coefficient is the weight of the position, and
+// sums and counts these weights. A position that is ignored or of weight 0 does not participate.
+func labelRows(logits loss.Tensor[float64], target []int64, ignored int64, weight func(i int, y int64) float64) (rows []ceRow, sum, count float64) {
+	outer, classes, inner := loss.AlongAxis(logits.Shape, 1)
+	rows = make([]ceRow, outer*inner)
+	var weights accumulator
+	for i := range rows {
+		row := &rows[i]
+		row.at = func(c int) int { return (i/inner*classes+c)*inner + i%inner }
+		y := target[i]
+		if y == ignored {
+			continue
+		}
+		w := weight(i, y)
+		weights.add(w)
+		count++
+		if w == 0 {
+			continue
+		}
+		row.x, row.q = make([]float64, classes), make([]float64, classes)
+		for c := range classes {
+			row.x[c] = logits.Data[row.at(c)]
+		}
+		row.q[y] = w
+	}
+	return rows, weights.value(), count
+}
+
 // CrossEntropy is the value of the softmax cross-entropy.
 func CrossEntropy(in *loss.CrossEntropy[float64]) []float64 {
 	rows, z := ceRows(in)

@@ -52,6 +52,7 @@ var byHand = []hand{
 	flawed("perceptual", perceptual, perceptualFlaws),
 	flawed("ssim", ssim, ssimFlaws),
 	flawed("softmax_cross_entropy", softmaxCrossEntropy, softmaxCrossEntropyFlaws),
+	flawed("weighted_cross_entropy", weightedCrossEntropy, weightedCrossEntropyFlaws),
 }
 
 // always is an Affects for mistakes that show in any problem.
@@ -65,4 +66,10 @@ var Exemptions = []Exemption{
 	{"dice", "value without infinity", "scores are clamped above 0 and weights are finite: no value is infinite"},
 	{"nt_xent", "value without infinity", "an infinite input makes the value NaN, and similarities that overflow are outside the cases"},
 	{"ssim", "value without infinity", "an infinite pixel makes the value NaN; the similarity of finite images is finite"},
+	{"weighted_cross_entropy", "mode class -> pixel", "each mode has inputs that the others refuse"},
+	{"weighted_cross_entropy", "mode class -> binary_pos", "each mode has inputs that the others refuse"},
+	{"weighted_cross_entropy", "mode pixel -> class", "each mode has inputs that the others refuse"},
+	{"weighted_cross_entropy", "mode pixel -> binary_pos", "each mode has inputs that the others refuse"},
+	{"weighted_cross_entropy", "mode binary_pos -> class", "each mode has inputs that the others refuse"},
+	{"weighted_cross_entropy", "mode binary_pos -> pixel", "each mode has inputs that the others refuse"},
 }

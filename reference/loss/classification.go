@@ -175,6 +175,105 @@ func checkClassAxis(c *Checker, name string, shape []int, axis int) {
 	c.Shape(n > 0 || outer*inner == 0, name, "at least one class", shape)
 }
 
+// WeightedCrossEntropy is cross-entropy with weights, in three forms. The class axis is axis 1.
+//
+//	class:       l = w_y (-logp_y)                                  w = class_weight, y = target
+//	pixel:       l = omega (-logp_y)                                omega = pixel_weight
+//	binary_pos:  l = pos_weight y softplus(-x) + (1-y) softplus(x)  x = logits, y = target, not an index
+//	logp = logits - log sum exp logits
+//
+// Items are the positions [N, d1, ..., dk], or the elements with binary_pos. mean divides by the sum of the weights of the positions
+// that are not ignored (normalize = weight), by their number (count), or with binary_pos by the number of elements. Each mode takes
+// its own inputs and no others.
+//
+// Special cases:
+//
+//	position ignored or of weight 0    item 0, gradient 0, whatever the logits are
+//	all weights 0, mean                weight: NaN, count: 0; gradient 0
+//	all positions ignored, mean        NaN, gradient 0
+//	C = 1, infinite logits             as CrossEntropy
+//	binary_pos, x = +Inf               0 for y = 1, +Inf for y < 1, -Inf for y > 1; gradient 1-y
+//	binary_pos, x = -Inf               0, +Inf, -Inf as pos_weight y is 0, positive, negative; gradient -pos_weight y
+//
+// Errors: an index outside [0, C) that is not ignored is invalid_target; a negative or infinite weight, a weight that is missing or
+// that the mode does not use, ignore_index with binary_pos are invalid_param; C = 0 with rows and weights of another shape are
+// invalid_shape. PyTorch has class with weight; Keras divides by the count; TensorFlow's weighted_cross_entropy_with_logits is
+// binary_pos.
+// Sources: class weights: Long et al. 2015, FCN, arXiv 1411.4038; pixel weights: Ronneberger et al. 2015, U-Net, arXiv 1505.04597, eq. 1.
+type WeightedCrossEntropy[T any] struct {
+	Reduction
+	Mode        string        // class (default), pixel, binary_pos
+	Normalize   string        // weight, the default with class, or count, the default with pixel; loss.New sets that of class
+	IgnoreIndex Opt[int]      // class and pixel; unset means -100
+	PosWeight   float64       // [0, inf), default 1; binary_pos
+	Logits      Tensor[T]     // [N, C, d1, ..., dk], or [...] with binary_pos; any real, var
+	Target      Tensor[int64] // [N, d1, ..., dk], in [0, C) or IgnoreIndex; class and pixel
+	TargetValue Tensor[T]     // the input target of binary_pos, like Logits, any finite real, normally in [0, 1]
+	ClassWeight Tensor[T]     // [C], >= 0; class
+	PixelWeight Tensor[T]     // [N, d1, ..., dk], >= 0; pixel
+}
+
+var weightedCrossEntropy = &Def{
+	ID: "weighted_cross_entropy", Name: "WeightedCrossEntropy", Title: "Weighted cross-entropy",
+	Summary: "cross-entropy with class, pixel or positive-class weights",
+	Aliases: []string{"class-balanced cross-entropy"},
+	Tasks:   []Task{SemanticSegmentation, TimeSeries},
+	Sources: []Source{
+		{"Long et al. 2015, Fully Convolutional Networks", "arXiv 1411.4038", ""},
+		{"Ronneberger et al. 2015, U-Net", "arXiv 1505.04597", "1"},
+	},
+}
+
+func (l *WeightedCrossEntropy[T]) Def() *Def { return weightedCrossEntropy }
+
+func (l *WeightedCrossEntropy[T]) Visit(v Visitor[T]) {
+	visitReduction(v, &l.Reduction)
+	v.Enum("mode", &l.Mode, "class", "pixel", "binary_pos")
+	if l.Mode == "pixel" {
+		v.Enum("normalize", &l.Normalize, "count", "weight")
+	} else {
+		v.Enum("normalize", &l.Normalize, "weight", "count")
+	}
+	v.OptInt("ignore_index", &l.IgnoreIndex, Range{})
+	v.Float("pos_weight", &l.PosWeight, 1, AtLeast(0))
+	if l.Mode == "binary_pos" {
+		v.Var("logits", &l.Logits, "...", Real)
+		v.Const("target", &l.TargetValue, "...", Real)
+		return
+	}
+	v.Var("logits", &l.Logits, "N C ...", Real)
+	v.Index("target", &l.Target, "N ...")
+	if l.Mode == "pixel" {
+		v.Const("pixel_weight", &l.PixelWeight, "N ...", Weight)
+	} else {
+		v.Const("class_weight", &l.ClassWeight, "C", Weight)
+	}
+}
+
+// Ignored returns the index that marks a position to leave out.
+func (l *WeightedCrossEntropy[T]) Ignored() int64 { return ignored(l.IgnoreIndex) }
+
+func (l *WeightedCrossEntropy[T]) Check(c *Checker) {
+	if l.Mode == "binary_pos" {
+		c.Param(!l.IgnoreIndex.Set, "ignore_index", "unset with binary_pos", l.IgnoreIndex.Value)
+		return
+	}
+	checkClasses(c, l.Logits.Shape, l.Target, l.Ignored())
+}
+
+// checkClasses requires a class where there are rows, and targets that are ignored or name one.
+func checkClasses(c *Checker, logits []int, target Tensor[int64], ignored int64) {
+	c.Shape(logits[1] > 0 || logits[0] == 0, "logits", "at least one class", logits)
+	checkIndices(c, "target", target, logits[1], Some(int(ignored)))
+}
+
+func (l *WeightedCrossEntropy[T]) Out() []int {
+	if l.Mode == "binary_pos" {
+		return l.Reduction.shape(l.Logits.Shape...)
+	}
+	return l.Reduction.shape(withoutAxis(l.Logits.Shape, 1)...)
+}
+
 // Focal is the sigmoid focal loss: binary cross-entropy whose well-classified entries weigh less.
 //
 //	p = sigmoid(x)    p_t = p t + (1-p)(1-t)    a_t = alpha t + (1-alpha)(1-t), or 1 for alpha < 0

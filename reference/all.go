@@ -14,4 +14,5 @@ var All = []loss.Impl[float64]{
 	loss.Split[float64](SSIM, SSIMGrad),
 	loss.Split[float64](SoftmaxCrossEntropy, SoftmaxCrossEntropyGrad),
 	loss.Split[float64](WeightedCrossEntropy, WeightedCrossEntropyGrad),
+	loss.Split[float64](PixelwiseCrossEntropy, PixelwiseCrossEntropyGrad),
 }

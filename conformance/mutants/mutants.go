@@ -53,6 +53,7 @@ var byHand = []hand{
 	flawed("ssim", ssim, ssimFlaws),
 	flawed("softmax_cross_entropy", softmaxCrossEntropy, softmaxCrossEntropyFlaws),
 	flawed("weighted_cross_entropy", weightedCrossEntropy, weightedCrossEntropyFlaws),
+	flawed("pixelwise_cross_entropy", pixelwiseCrossEntropy, pixelwiseCrossEntropyFlaws),
 }
 
 // always is an Affects for mistakes that show in any problem.

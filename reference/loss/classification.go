@@ -274,6 +274,63 @@ func (l *WeightedCrossEntropy[T]) Out() []int {
 	return l.Reduction.shape(withoutAxis(l.Logits.Shape, 1)...)
 }
 
+// PixelwiseCrossEntropy is the softmax cross-entropy of every position of a label map. The class axis is axis 1; there is at least one
+// spatial axis.
+//
+//	l = w_y (-logp_y)    logp = logits - log sum exp logits    w = class_weight, y = target
+//
+// Items are the positions [N, d1, ..., dk], k >= 1. mean divides by the sum of w_y over the positions of the whole batch that are not
+// ignored (normalize = weight), by their number (count) or by that of all positions (all); it is never a mean of means of images.
+//
+// Special cases:
+//
+//	all positions ignored              mean NaN, with all 0; gradient 0
+//	no position                        mean NaN, sum 0
+//	the rest                           as CrossEntropy with indices
+//
+// Errors: an index outside [0, C) that is not ignored is invalid_target; a negative or infinite weight is invalid_param; logits without
+// a spatial axis, C = 0 with N > 0 and weights of another length are invalid_shape. Labels in bytes mark what to ignore by 255, never
+// by -100. PyTorch divides by the weights; MMSegmentation may divide by all positions.
+// Source: Long et al. 2015, FCN, arXiv 1411.4038.
+type PixelwiseCrossEntropy[T any] struct {
+	Reduction
+	Normalize   string        // weight (default), count, all
+	IgnoreIndex Opt[int]      // unset means -100
+	Logits      Tensor[T]     // [N, C, d1, ..., dk], any real, var
+	Target      Tensor[int64] // [N, d1, ..., dk], in [0, C) or IgnoreIndex
+	ClassWeight Tensor[T]     // [C], >= 0, default ones
+}
+
+var pixelwiseCrossEntropy = &Def{
+	ID: "pixelwise_cross_entropy", Name: "PixelwiseCrossEntropy", Title: "Pixelwise cross-entropy",
+	Summary: "cross-entropy of every pixel of a label map",
+	Aliases: []string{"2-D cross-entropy", "spatial softmax loss"},
+	Tasks:   []Task{SemanticSegmentation},
+	Sources: []Source{{"Long et al. 2015, Fully Convolutional Networks", "arXiv 1411.4038", ""}},
+}
+
+func (l *PixelwiseCrossEntropy[T]) Def() *Def { return pixelwiseCrossEntropy }
+
+func (l *PixelwiseCrossEntropy[T]) Visit(v Visitor[T]) {
+	visitReduction(v, &l.Reduction)
+	v.Enum("normalize", &l.Normalize, "weight", "count", "all")
+	v.OptInt("ignore_index", &l.IgnoreIndex, Range{})
+	v.Var("logits", &l.Logits, "N C D ...", Real)
+	v.Index("target", &l.Target, "N D ...")
+	v.Const("class_weight", &l.ClassWeight, "C?", Weight)
+}
+
+// Ignored returns the index that marks a position to leave out.
+func (l *PixelwiseCrossEntropy[T]) Ignored() int64 { return ignored(l.IgnoreIndex) }
+
+func (l *PixelwiseCrossEntropy[T]) Check(c *Checker) {
+	checkClasses(c, l.Logits.Shape, l.Target, l.Ignored())
+}
+
+func (l *PixelwiseCrossEntropy[T]) Out() []int {
+	return l.Reduction.shape(withoutAxis(l.Logits.Shape, 1)...)
+}
+
 // Focal is the sigmoid focal loss: binary cross-entropy whose well-classified entries weigh less.
 //
 //	p = sigmoid(x)    p_t = p t + (1-p)(1-t)    a_t = alpha t + (1-alpha)(1-t), or 1 for alpha < 0

@@ -54,6 +54,8 @@ var byHand = []hand{
 	flawed("softmax_cross_entropy", softmaxCrossEntropy, softmaxCrossEntropyFlaws),
 	flawed("weighted_cross_entropy", weightedCrossEntropy, weightedCrossEntropyFlaws),
 	flawed("pixelwise_cross_entropy", pixelwiseCrossEntropy, pixelwiseCrossEntropyFlaws),
+	flawed("jaccard", jaccard, jaccardFlaws),
+	flawed("tversky", tversky, tverskyFlaws),
 }
 
 // always is an Affects for mistakes that show in any problem.
@@ -73,4 +75,6 @@ var Exemptions = []Exemption{
 	{"weighted_cross_entropy", "mode pixel -> binary_pos", "each mode has inputs that the others refuse"},
 	{"weighted_cross_entropy", "mode binary_pos -> class", "each mode has inputs that the others refuse"},
 	{"weighted_cross_entropy", "mode binary_pos -> pixel", "each mode has inputs that the others refuse"},
+	{"jaccard", "value without infinity", "scores are clamped above 0 and weights are finite: no value is infinite"},
+	{"tversky", "value without infinity", "scores are clamped above 0 and weights are finite: no value is infinite"},
 }

@@ -23,6 +23,9 @@ var CPU = []Row{
 	row(CIoU[float32], CIoU[float64]),
 	row(EIoU[float32], EIoU[float64]),
 	row(FocalEIoU[float32], FocalEIoU[float64]),
+	row(SoftmaxCrossEntropy[float32], SoftmaxCrossEntropy[float64]),
+	row(WeightedCrossEntropy[float32], WeightedCrossEntropy[float64]),
+	row(PixelwiseCrossEntropy[float32], PixelwiseCrossEntropy[float64]),
 	row(Jaccard[float32], Jaccard[float64]),
 	row(Tversky[float32], Tversky[float64]),
 }

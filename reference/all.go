@@ -17,6 +17,9 @@ var All = []loss.Impl[float64]{
 	loss.Split[float64](CIoU, CIoUGrad),
 	loss.Split[float64](EIoU, EIoUGrad),
 	loss.Split[float64](FocalEIoU, FocalEIoUGrad),
+	loss.Split[float64](SoftmaxCrossEntropy, SoftmaxCrossEntropyGrad),
+	loss.Split[float64](WeightedCrossEntropy, WeightedCrossEntropyGrad),
+	loss.Split[float64](PixelwiseCrossEntropy, PixelwiseCrossEntropyGrad),
 	loss.Split[float64](Jaccard, JaccardGrad),
 	loss.Split[float64](Tversky, TverskyGrad),
 }

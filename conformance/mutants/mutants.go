@@ -56,6 +56,9 @@ var byHand = []hand{
 	flawed("ciou", ciou, ciouFlaws),
 	flawed("eiou", eiou, eiouFlaws),
 	flawed("focal_eiou", focalEIoU, focalEIoUFlaws),
+	flawed("softmax_cross_entropy", softmaxCrossEntropy, softmaxCrossEntropyFlaws),
+	flawed("weighted_cross_entropy", weightedCrossEntropy, weightedCrossEntropyFlaws),
+	flawed("pixelwise_cross_entropy", pixelwiseCrossEntropy, pixelwiseCrossEntropyFlaws),
 	flawed("jaccard", jaccard, jaccardFlaws),
 	flawed("tversky", tversky, tverskyFlaws),
 }
@@ -76,6 +79,12 @@ var Exemptions = []Exemption{
 	{"focal_eiou", "value without infinity", "the terms of finite boxes are bounded, and an infinite coordinate makes the value NaN"},
 	{"nt_xent", "value without infinity", "an infinite input makes the value NaN, and similarities that overflow are outside the cases"},
 	{"ssim", "value without infinity", "an infinite pixel makes the value NaN; the similarity of finite images is finite"},
+	{"weighted_cross_entropy", "mode class -> pixel", "each mode has inputs that the others refuse"},
+	{"weighted_cross_entropy", "mode class -> binary_pos", "each mode has inputs that the others refuse"},
+	{"weighted_cross_entropy", "mode pixel -> class", "each mode has inputs that the others refuse"},
+	{"weighted_cross_entropy", "mode pixel -> binary_pos", "each mode has inputs that the others refuse"},
+	{"weighted_cross_entropy", "mode binary_pos -> class", "each mode has inputs that the others refuse"},
+	{"weighted_cross_entropy", "mode binary_pos -> pixel", "each mode has inputs that the others refuse"},
 	{"jaccard", "value without infinity", "scores are clamped above 0 and weights are finite: no value is infinite"},
 	{"tversky", "value without infinity", "scores are clamped above 0 and weights are finite: no value is infinite"},
 }

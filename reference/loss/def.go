@@ -62,6 +62,7 @@ var Tasks = []Models{
 var All = []*Def{
 	smoothL1, crossEntropy, focal, iou, dice, ntXent, perceptual, ssim,
 	giou, diou, ciou, eiou, focalEIoU,
+	softmaxCrossEntropy, weightedCrossEntropy, pixelwiseCrossEntropy,
 	jaccard, tversky,
 }
 

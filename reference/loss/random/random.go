@@ -48,6 +48,9 @@ var All = []Maker{
 	of(ciou, always),
 	of(eiou, always),
 	of(focalEIoU, always),
+	of(softmaxCrossEntropy, func(p *loss.SoftmaxCrossEntropy[float64]) bool { return p.Axis != 0 && p.Axis != -len(p.Logits.Shape) }),
+	of(weightedCrossEntropy, always),
+	of(pixelwiseCrossEntropy, always),
 }
 
 // of makes a Maker of a function that fills in numbers and inputs; switches and enumerations are drawn already, and the function

@@ -28,6 +28,8 @@ var CPU = []Row{
 	row(PixelwiseCrossEntropy[float32], PixelwiseCrossEntropy[float64]),
 	row(Jaccard[float32], Jaccard[float64]),
 	row(Tversky[float32], Tversky[float64]),
+	row(NoisePrediction[float32], NoisePrediction[float64]),
+	row(VAE[float32], VAE[float64]),
 }
 
 func row[L, M any, P loss.Of[float32, L], Q loss.Of[float64, M]](f func(out []float32, grad, in P, dOut []float32),

@@ -22,4 +22,6 @@ var All = []loss.Impl[float64]{
 	loss.Split[float64](PixelwiseCrossEntropy, PixelwiseCrossEntropyGrad),
 	loss.Split[float64](Jaccard, JaccardGrad),
 	loss.Split[float64](Tversky, TverskyGrad),
+	loss.Split[float64](NoisePrediction, NoisePredictionGrad),
+	loss.Split[float64](VAE, VAEGrad),
 }

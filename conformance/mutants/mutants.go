@@ -61,6 +61,8 @@ var byHand = []hand{
 	flawed("pixelwise_cross_entropy", pixelwiseCrossEntropy, pixelwiseCrossEntropyFlaws),
 	flawed("jaccard", jaccard, jaccardFlaws),
 	flawed("tversky", tversky, tverskyFlaws),
+	{"noise_prediction", noisePrediction, nil},
+	{"vae", vae, nil},
 }
 
 // always is an Affects for mistakes that show in any problem.
@@ -68,6 +70,8 @@ func always(problem) bool { return true }
 
 // Exemption says why a mutant cannot be told from a right implementation.
 type Exemption struct{ Loss, Mutant, Reason string }
+
+const other = "the one option takes an input that the other must not be given"
 
 // Exemptions lists the mutants that no case can kill. One that a case kills does not belong here.
 var Exemptions = []Exemption{
@@ -87,4 +91,10 @@ var Exemptions = []Exemption{
 	{"weighted_cross_entropy", "mode binary_pos -> pixel", "each mode has inputs that the others refuse"},
 	{"jaccard", "value without infinity", "scores are clamped above 0 and weights are finite: no value is infinite"},
 	{"tversky", "value without infinity", "scores are clamped above 0 and weights are finite: no value is infinite"},
+	{"noise_prediction", "prediction eps -> x0", other}, {"noise_prediction", "prediction eps -> v", other},
+	{"noise_prediction", "prediction x0 -> eps", other}, {"noise_prediction", "prediction x0 -> v", other},
+	{"noise_prediction", "weighting none -> custom", other}, {"noise_prediction", "weighting min_snr -> custom", other},
+	{"noise_prediction", "weighting snr -> custom", other},
+	{"vae", "recon_kind bernoulli_logits -> gaussian_logvar", other}, {"vae", "recon_kind bernoulli_probs -> gaussian_logvar", other},
+	{"vae", "recon_kind gaussian_unit -> gaussian_logvar", other}, {"vae", "recon_kind l1 -> gaussian_logvar", other},
 }

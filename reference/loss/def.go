@@ -64,6 +64,7 @@ var All = []*Def{
 	giou, diou, ciou, eiou, focalEIoU,
 	softmaxCrossEntropy, weightedCrossEntropy, pixelwiseCrossEntropy,
 	jaccard, tversky,
+	noisePrediction, vae,
 }
 
 // Lookup returns the definition of a loss id, nil where there is none.

@@ -51,6 +51,10 @@ var All = []Maker{
 	of(softmaxCrossEntropy, func(p *loss.SoftmaxCrossEntropy[float64]) bool { return p.Axis != 0 && p.Axis != -len(p.Logits.Shape) }),
 	of(weightedCrossEntropy, always),
 	of(pixelwiseCrossEntropy, always),
+	of(noisePrediction, always),
+	of(vae, func(p *loss.VAE[float64]) bool {
+		return p.FreeBitsMode != "batch_mean" && (p.ReconKind != "gaussian_logvar" || len(p.ReconLogvar.Shape) > 0)
+	}),
 }
 
 // of makes a Maker of a function that fills in numbers and inputs; switches and enumerations are drawn already, and the function

@@ -62,3 +62,118 @@ func (s *logitStream[T]) slopes(d []float64, x []T, q []float64) {
 		d[j] = on*up - off*down
 	}
 }
+
+// guardedStream is scale (-log p), or scale (-log(1-p)) with fake, of every probability of a stream.
+type guardedStream[T loss.Float] struct {
+	x, out, g []T // out nil: the sum alone
+	fake      bool
+	scale     float64
+	guard     guard
+	w         weights[T]
+}
+
+// guard says how logarithms of small numbers are kept finite.
+type guard struct {
+	ceiling    float64 // of -log, +Inf without
+	eps        float64 // where the probability is clipped, 0 without
+	low, high  float64 // -log eps, -log(1 - eps)
+	torch      bool    // the gradient is the miss over max(hit miss, gradEps)
+	gradEps    float64
+	ceilingCut bool // the gradient is 0 above the ceiling
+}
+
+// chunk treats the elements lo to hi and returns the sum of their terms.
+func (s *guardedStream[T]) chunk(lo, hi int) float64 {
+	var hits, misses, logs, slopes [strip]float64
+	var sum running
+	for ; lo < hi; lo += strip {
+		n := min(strip, hi-lo)
+		hit, miss, l, d := hits[:n], misses[:n], logs[:n], slopes[:n]
+		p, rest := hit, miss
+		if s.fake {
+			p, rest = miss, hit
+		}
+		for j, v := range s.x[lo : lo+n] {
+			p[j], rest[j] = float64(v), 1-float64(v)
+		}
+		negLogs[T](l, hit, miss)
+		if s.g != nil {
+			s.slopes(d, l, hit, miss)
+			s.w.scaled(s.g[lo:], d, lo)
+		}
+		s.values(l, hit, miss)
+		if s.out != nil {
+			store(s.out[lo:], l)
+		} else {
+			sum.add(lanes(l))
+		}
+	}
+	return sum.value()
+}
+
+// values guards the logarithms l.
+func (s *guardedStream[T]) values(l, hit, miss []float64) {
+	scale, ceiling, eps := s.scale, s.guard.ceiling, s.guard.eps
+	hit, miss = hit[:len(l)], miss[:len(l)]
+	for j, v := range l {
+		if v > ceiling {
+			v = ceiling
+		}
+		if hit[j] < eps {
+			v = s.guard.low
+		}
+		if miss[j] < eps {
+			v = s.guard.high
+		}
+		l[j] = scale * v
+	}
+}
+
+// slopes is scale times the gradient of the terms with the logarithms l.
+func (s *guardedStream[T]) slopes(d, l, hit, miss []float64) {
+	scale, eps, ceiling := s.scale, s.guard.eps, math.Inf(1)
+	if !s.fake {
+		scale = -scale
+	}
+	l, hit, miss = l[:len(d)], hit[:len(d)], miss[:len(d)]
+	if s.guard.torch {
+		for j := range d {
+			d[j] = scale * (miss[j] / max(hit[j]*miss[j], s.guard.gradEps))
+		}
+		return
+	}
+	if s.guard.ceilingCut {
+		ceiling = s.guard.ceiling
+	}
+	for j := range d {
+		v := scale / hit[j]
+		if hit[j] < eps || miss[j] < eps || l[j] > ceiling {
+			v = 0
+		}
+		d[j] = v
+	}
+}
+
+// negLogs fills l with -log p for p in [0, 1], given 1 - p.
+func negLogs[T loss.Float](l, p, rest []float64) {
+	p, rest = p[:len(l)], rest[:len(l)]
+	for j := range l {
+		if !(p[j] >= 0x1p-1022) {
+			l[j] = -logOf(p[j])
+			continue
+		}
+		// p is in (2^-(k+1), 2^-k]: with q = 2^-k/p - 1 nothing cancels in k log 2 + log(1+q).
+		top := (math.Float64bits(p[j])-1)>>52 + 1
+		q := math.Float64frombits(top<<52) - p[j]
+		if top == 0x3ff {
+			q = rest[j]
+		}
+		q /= p[j]
+		k := float64(0x3ff - int(top))
+		if single[T]() {
+			l[j] = k*math.Ln2 + unitLog1p32(q)
+		} else {
+			l[j] = k*ln2 + (unitLog1p64(q) + k*ln2Low)
+		}
+	}
+}

@@ -52,6 +52,7 @@ var byHand = []hand{
 	flawed("perceptual", perceptual, perceptualFlaws),
 	flawed("ssim", ssim, ssimFlaws),
 	flawed("adversarial", adversarial, adversarialFlaws),
+	flawed("gan", gan, ganFlaws),
 }
 
 // always is an Affects for mistakes that show in any problem.
@@ -67,4 +68,5 @@ var Exemptions = []Exemption{
 	{"ssim", "value without infinity", "an infinite pixel makes the value NaN; the similarity of finite images is finite"},
 	{"adversarial", "role g_ns -> d_real", "without smoothing both roles are the same function"},
 	{"adversarial", "role d_real -> g_ns", "without smoothing both roles are the same function; with it g_ns is no problem of the loss"},
+	{"gan", "player generator -> discriminator", "the discriminator needs a real stream, which the generator must not have"},
 }

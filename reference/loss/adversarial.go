@@ -1,5 +1,7 @@
 package loss
 
+import "math"
+
 // Adversarial is the cross-entropy of the logits of a discriminator for one role.
 //
 //	d_real  t softplus(-z) + (1-t) softplus(z) = -t log sigmoid(z) - (1-t) log(1 - sigmoid(z))    t = 1 - label_smoothing
@@ -49,3 +51,91 @@ func (l *Adversarial[T]) Check(c *Checker) {
 }
 
 func (l *Adversarial[T]) Out() []int { return l.Reduction.shape(l.Logits.Shape...) }
+
+// GAN is the value of the game for one player, from what the discriminator says of real and of fake images.
+//
+//	                 probs                              logits
+//	discriminator    s (mean b(r, 1) + mean b(f, 0))    s (mean softplus(-r) + mean softplus(f))    s = d_scale
+//	generator, ns    mean b(f, 1)                       mean softplus(-f)
+//	generator, sat   -mean b(f, 0)                      -mean softplus(f)
+//
+// b(p, 1) = -log p and b(p, 0) = -log(1-p) with a guard:
+//
+//	log_floor    each logarithm is at least log_floor; gradient of grad_mode torch: (p-y)/max(p(1-p), grad_eps), which is not that of
+//	             the value; of exact: -1/p or 1/(1-p), 0 where the logarithm is below its floor
+//	clip         p is clamped to [clip_eps, 1 - clip_eps]
+//	none         as it is
+//
+// Items of the discriminator are the terms of real and then those of fake, [n_r + n_f]; mean adds the means of the two streams and
+// is not the mean of both. Items of the generator are the elements of fake.
+//
+// Special cases:
+//
+//	p_r = 0        log_floor -floor s, gradient torch -s/grad_eps, exact 0; clip -s log clip_eps, 0; none +Inf, -Inf
+//	p_f = 1        the same with a positive gradient; for sat all of it negated
+//	p_r = 1        log_floor, none 0, gradient torch 0, exact and none -s; clip -s log(1 - clip_eps), 0
+//	infinite logit limits of softplus and of the sigmoid
+//
+// Kinks: p = exp(log_floor) with grad_mode exact; p = clip_eps and p = 1 - clip_eps, where the clamp passes.
+//
+// Errors: a stream without elements is empty_input; a probability outside [0, 1] is invalid_target; real beside the generator or no
+// real beside the discriminator is invalid_param.
+// The pix2pix and CycleGAN codes take d_scale = 0.5, TensorFlow GAN smooths the real labels.
+// Source: Goodfellow et al. 2014, arXiv 1406.2661, eq. 1 and algorithm 1.
+type GAN[T any] struct {
+	Reduction
+	Player   string    // discriminator (default), generator
+	Input    string    // probs (default), logits
+	GMode    string    // ns (default), sat; generator
+	DScale   float64   // (0, inf), default 1; discriminator
+	Guard    string    // log_floor (default), clip, none; probs, as all that follow
+	LogFloor float64   // (-inf, 0), default -100
+	ClipEps  float64   // (0, 0.5), default 1e-7
+	GradMode string    // torch (default), exact; guard log_floor
+	GradEps  float64   // (0, inf), default 1e-12; grad_mode torch
+	Real     Tensor[T] // [...], discriminator only, var
+	Fake     Tensor[T] // [...], another shape, var
+}
+
+var gan = &Def{
+	ID: "gan", Name: "GAN", Title: "Two-stream GAN value",
+	Summary: "the value of the minimax game for one player, from real and fake outputs of the discriminator",
+	Aliases: []string{"minimax loss", "GAN value function", "vanilla GAN loss"},
+	Tasks:   []Task{ImageToImage},
+	Sources: []Source{{"Goodfellow et al. 2014, Generative Adversarial Networks", "arXiv 1406.2661", "1, algorithm 1"}},
+}
+
+func (l *GAN[T]) Def() *Def { return gan }
+
+func (l *GAN[T]) Visit(v Visitor[T]) {
+	visitReduction(v, &l.Reduction)
+	v.Enum("player", &l.Player, "discriminator", "generator")
+	v.Enum("input", &l.Input, "probs", "logits")
+	v.Enum("g_mode", &l.GMode, "ns", "sat")
+	v.Float("d_scale", &l.DScale, 1, Above(0))
+	v.Enum("guard", &l.Guard, "log_floor", "clip", "none")
+	v.Float("log_floor", &l.LogFloor, -100, Inside(math.Inf(-1), 0))
+	v.Float("clip_eps", &l.ClipEps, 1e-7, Inside(0, 0.5))
+	v.Enum("grad_mode", &l.GradMode, "torch", "exact")
+	v.Float("grad_eps", &l.GradEps, 1e-12, Above(0))
+	domain := Unit
+	if l.Input == "logits" {
+		domain = Real
+	}
+	if l.Player != "generator" {
+		v.Var("real", &l.Real, "...r", domain)
+	}
+	v.Var("fake", &l.Fake, "...f", domain)
+}
+
+func (l *GAN[T]) Check(c *Checker) {
+	c.NotEmpty(l.Player == "generator" || Size(l.Real.Shape) > 0, "real", "at least one element", l.Real.Shape)
+	c.NotEmpty(Size(l.Fake.Shape) > 0, "fake", "at least one element", l.Fake.Shape)
+}
+
+func (l *GAN[T]) Out() []int {
+	if l.Player == "generator" {
+		return l.Reduction.shape(l.Fake.Shape...)
+	}
+	return l.Reduction.shape(Size(l.Real.Shape) + Size(l.Fake.Shape))
+}

@@ -20,6 +20,7 @@ var CPU = []Row{
 	row(SSIM[float32], SSIM[float64]),
 	row(Adversarial[float32], Adversarial[float64]),
 	row(GAN[float32], GAN[float64]),
+	row(CycleConsistency[float32], CycleConsistency[float64]),
 }
 
 func row[L, M any, P loss.Of[float32, L], Q loss.Of[float64, M]](f func(out []float32, grad, in P, dOut []float32),

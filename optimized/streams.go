@@ -177,3 +177,161 @@ func negLogs[T loss.Float](l, p, rest []float64) {
 		}
 	}
 }
+
+// sampleChunk is the number of elements of a chunk of a sample.
+const sampleChunk = 16384
+
+// form is what is summed over a sample.
+type form int
+
+const (
+	absolute form = iota // |x - y|
+	squared              // (x - y)^2
+)
+
+// sampleStream adds factor times a sum over every sample of x to an item.
+type sampleStream[T loss.Float] struct {
+	form    form
+	x, y, g []T
+	factor  float64
+	off     bool // does not take part
+	item    int  // of the first sample
+	w       weights[T]
+
+	size, perSample, first int // elements and chunks of a sample, chunks before this stream
+}
+
+// sampleTask is a loss whose items are sums over the samples of several streams.
+type sampleTask[T loss.Float] struct {
+	streams        []sampleStream[T]
+	chunks         int
+	partial, items []float64 // per chunk, per item
+	poisoned       bool      // the pass that spreads NaN
+}
+
+// add adds a stream of n samples.
+func (k *sampleTask[T]) add(s sampleStream[T], n int) {
+	s.size = len(s.x) / n
+	s.perSample, s.first = ceilDiv(s.size, sampleChunk), k.chunks
+	k.chunks += n * s.perSample
+	k.streams = append(k.streams, s)
+}
+
+// evaluate fills the items and the gradients; cost is the number of nanoseconds of a chunk.
+func (k *sampleTask[T]) evaluate(items, cost int) {
+	k.partial, k.items = grown(k.partial, k.chunks), grown(k.items, items)
+	each(k.chunks, cost, k)
+	clear(k.items)
+	for i := range k.streams {
+		s := &k.streams[i]
+		if s.off {
+			continue
+		}
+		n := len(s.x) / s.size
+		for j := range n {
+			k.items[s.item+j] += s.factor * pairwise(k.partial[s.first+j*s.perSample:][:s.perSample])
+		}
+	}
+	for i := range k.items {
+		if k.items[i] != k.items[i] {
+			k.poisoned = true
+		}
+	}
+	if k.poisoned {
+		each(k.chunks, cost, k)
+	}
+}
+
+// reset empties the task for its pool.
+func (k *sampleTask[T]) reset() {
+	clear(k.streams)
+	*k = sampleTask[T]{streams: k.streams[:0], partial: k.partial, items: k.items}
+}
+
+func (k *sampleTask[T]) run(i int) {
+	s := &k.streams[0]
+	for j := range k.streams {
+		if k.streams[j].first <= i {
+			s = &k.streams[j]
+		}
+	}
+	n, at := (i-s.first)/s.perSample, (i-s.first)%s.perSample*sampleChunk
+	lo, hi := n*s.size+at, n*s.size+min(at+sampleChunk, s.size)
+	switch g := cut(s.g, lo, hi); {
+	case s.off:
+		clear(g)
+	case k.poisoned:
+		if item := k.items[s.item+n]; g != nil && item != item {
+			fill(g, T(math.NaN()))
+		}
+	default:
+		c := 0.0
+		if g != nil {
+			c = s.w.at(n) * s.factor
+		}
+		k.partial[i] = s.chunk(lo, hi, g, c)
+	}
+}
+
+// chunk returns the sum over the elements lo to hi and writes its derivative times c to g, unless that is nil.
+func (s *sampleStream[T]) chunk(lo, hi int, g []T, c float64) float64 {
+	var buf [strip]float64
+	var sum running
+	for ; lo < hi; lo += strip {
+		n := min(strip, hi-lo)
+		e := buf[:n]
+		y := s.y[lo:][:n]
+		for j, x := range s.x[lo:][:n] {
+			e[j] = float64(x) - float64(y[j])
+		}
+		if s.form == absolute {
+			sum.add(absLanes(e))
+		} else {
+			sum.add(squareLanes(e))
+		}
+		if g == nil {
+			continue
+		}
+		to := g[:n]
+		g = g[n:]
+		if s.form == absolute {
+			for j, e := range e {
+				to[j] = T(c * sign(e))
+			}
+		} else {
+			for j, e := range e {
+				to[j] = T(2 * c * e)
+			}
+		}
+	}
+	return sum.value()
+}
+
+// absLanes and squareLanes add absolute values and squares in four sums.
+func absLanes(x []float64) float64 {
+	var a, b, c, d float64
+	for ; len(x) >= 4; x = x[4:] {
+		a += math.Abs(x[0])
+		b += math.Abs(x[1])
+		c += math.Abs(x[2])
+		d += math.Abs(x[3])
+	}
+	for _, v := range x {
+		a += math.Abs(v)
+	}
+	return (a + b) + (c + d)
+}
+
+func squareLanes(x []float64) float64 {
+	var a, b, c, d float64
+	for ; len(x) >= 4; x = x[4:] {
+		a += x[0] * x[0]
+		b += x[1] * x[1]
+		c += x[2] * x[2]
+		d += x[3] * x[3]
+	}
+	for _, v := range x {
+		a += v * v
+	}
+	return (a + b) + (c + d)
+}

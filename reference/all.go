@@ -14,4 +14,5 @@ var All = []loss.Impl[float64]{
 	loss.Split[float64](SSIM, SSIMGrad),
 	loss.Split[float64](Adversarial, AdversarialGrad),
 	loss.Split[float64](GAN, GANGrad),
+	loss.Split[float64](CycleConsistency, CycleConsistencyGrad),
 }

@@ -53,6 +53,7 @@ var byHand = []hand{
 	flawed("ssim", ssim, ssimFlaws),
 	flawed("adversarial", adversarial, adversarialFlaws),
 	flawed("gan", gan, ganFlaws),
+	flawed("cycle_consistency", cycleConsistency, cycleFlaws),
 }
 
 // always is an Affects for mistakes that show in any problem.

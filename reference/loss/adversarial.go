@@ -139,3 +139,67 @@ func (l *GAN[T]) Out() []int {
 	}
 	return l.Reduction.shape(Size(l.Real.Shape) + Size(l.Fake.Shape))
 }
+
+// CycleConsistency says that an image translated forth and back must be what it was.
+//
+//	lambda_a D(rec_a, real_a) + lambda_b D(rec_b, real_b) + lambda_idt (lambda_a D(idt_a, real_a) + lambda_b D(idt_b, real_b))
+//
+// D(x, y) is the mean over all elements of |x-y| (l1) or (x-y)^2 (l2). A term whose factor is 0 is left out.
+//
+// Items are the samples of a and then those of b, [N_a + N_b]: lambda_a (D_n(rec_a) + lambda_idt D_n(idt_a)), D_n the mean over the
+// sample. mean adds the mean over N_a items and the mean over N_b items.
+//
+// Special cases:
+//
+//	lambda_a = 0           items of a 0; rec_a, real_a, idt_a do not participate, whatever they hold
+//	infinite difference    +Inf; gradient its sign (l1), +-Inf (l2)
+//	equal infinities, NaN  NaN in the sample, in rec and idt; the other direction is untouched
+//
+// Kink of l1: rec = real. Errors: no sample on a side, or images without elements, are empty_input; idt_a or idt_b with lambda_idt = 0,
+// or missing without, is invalid_param.
+// In the CycleGAN code idt_A is G of real_b, which is idt_b here; TensorFlow GAN takes (l1_a + l1_b)/2.
+// Source: Zhu et al. 2017, arXiv 1703.10593, eqs. 2 and 3, section 5.2.
+type CycleConsistency[T any] struct {
+	Reduction
+	LambdaA, LambdaB float64   // [0, inf), default 10
+	LambdaIdt        float64   // [0, inf), default 0
+	Norm             string    // l1 (default), l2
+	RecA, RealA      Tensor[T] // [N_a, C_a, H_a, W_a], var and const: F(G(real_a))
+	RecB, RealB      Tensor[T] // [N_b, C_b, H_b, W_b], var and const: G(F(real_b))
+	IdtA, IdtB       Tensor[T] // like RealA and RealB, var, with lambda_idt > 0: F(real_a) and G(real_b)
+}
+
+var cycleConsistency = &Def{
+	ID: "cycle_consistency", Name: "CycleConsistency", Title: "Cycle consistency with optional identity term",
+	Summary: "an image translated forth and back must return to itself",
+	Aliases: []string{"cycle loss", "CycleGAN loss"},
+	Tasks:   []Task{ImageToImage, Dehazing},
+	Sources: []Source{{"Zhu et al. 2017, CycleGAN", "arXiv 1703.10593", "2, 3, section 5.2"}},
+}
+
+func (l *CycleConsistency[T]) Def() *Def { return cycleConsistency }
+
+func (l *CycleConsistency[T]) Visit(v Visitor[T]) {
+	visitReduction(v, &l.Reduction)
+	v.Float("lambda_a", &l.LambdaA, 10, AtLeast(0))
+	v.Float("lambda_b", &l.LambdaB, 10, AtLeast(0))
+	v.Float("lambda_idt", &l.LambdaIdt, 0, AtLeast(0))
+	v.Enum("norm", &l.Norm, "l1", "l2")
+	v.Var("rec_a", &l.RecA, "N_a C_a H_a W_a", Real)
+	v.Const("real_a", &l.RealA, "N_a C_a H_a W_a", Real)
+	v.Var("rec_b", &l.RecB, "N_b C_b H_b W_b", Real)
+	v.Const("real_b", &l.RealB, "N_b C_b H_b W_b", Real)
+	if l.LambdaIdt > 0 {
+		v.Var("idt_a", &l.IdtA, "N_a C_a H_a W_a", Real)
+		v.Var("idt_b", &l.IdtB, "N_b C_b H_b W_b", Real)
+	}
+}
+
+func (l *CycleConsistency[T]) Check(c *Checker) {
+	c.NotEmpty(Size(l.RecA.Shape) > 0, "rec_a", "at least one sample with at least one element", l.RecA.Shape)
+	c.NotEmpty(Size(l.RecB.Shape) > 0, "rec_b", "at least one sample with at least one element", l.RecB.Shape)
+}
+
+func (l *CycleConsistency[T]) Out() []int {
+	return l.Reduction.shape(l.RecA.Shape[0] + l.RecB.Shape[0])
+}

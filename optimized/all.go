@@ -21,6 +21,8 @@ var CPU = []Row{
 	row(Adversarial[float32], Adversarial[float64]),
 	row(GAN[float32], GAN[float64]),
 	row(CycleConsistency[float32], CycleConsistency[float64]),
+	row(Jaccard[float32], Jaccard[float64]),
+	row(Tversky[float32], Tversky[float64]),
 }
 
 func row[L, M any, P loss.Of[float32, L], Q loss.Of[float64, M]](f func(out []float32, grad, in P, dOut []float32),

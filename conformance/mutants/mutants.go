@@ -54,6 +54,8 @@ var byHand = []hand{
 	flawed("adversarial", adversarial, adversarialFlaws),
 	flawed("gan", gan, ganFlaws),
 	flawed("cycle_consistency", cycleConsistency, cycleFlaws),
+	flawed("jaccard", jaccard, jaccardFlaws),
+	flawed("tversky", tversky, tverskyFlaws),
 }
 
 // always is an Affects for mistakes that show in any problem.
@@ -70,4 +72,6 @@ var Exemptions = []Exemption{
 	{"adversarial", "role g_ns -> d_real", "without smoothing both roles are the same function"},
 	{"adversarial", "role d_real -> g_ns", "without smoothing both roles are the same function; with it g_ns is no problem of the loss"},
 	{"gan", "player generator -> discriminator", "the discriminator needs a real stream, which the generator must not have"},
+	{"jaccard", "value without infinity", "scores are clamped above 0 and weights are finite: no value is infinite"},
+	{"tversky", "value without infinity", "scores are clamped above 0 and weights are finite: no value is infinite"},
 }

@@ -62,6 +62,7 @@ var Tasks = []Models{
 var All = []*Def{
 	smoothL1, crossEntropy, focal, iou, dice, ntXent, perceptual, ssim,
 	adversarial, gan, cycleConsistency,
+	jaccard, tversky,
 }
 
 // Lookup returns the definition of a loss id, nil where there is none.

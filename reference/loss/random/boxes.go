@@ -1,0 +1,32 @@
+package random
+
+import "github.com/goldenloss/goldenloss/reference/loss"
+
+// boxes fills in n pairs of boxes.
+func (d *Draw) boxes(p *loss.Boxes[float64]) {
+	p.Eps = Pick(d, 0, 1e-7, 0.1)
+	n := d.Side(4, 1, 3)
+	draw := func() loss.Tensor[float64] {
+		x := d.Uniform(n, 4)
+		for i := range x.Data {
+			switch {
+			case i%4 < 2 && d.grid:
+				x.Data[i] = float64(d.IntN(5))
+			case i%4 >= 2 && d.grid:
+				x.Data[i] = float64(1 + d.IntN(4))
+			}
+			if i%4 >= 2 && p.Format == "xyxy" {
+				x.Data[i] = float64(float32(x.Data[i-2] + x.Data[i]))
+			}
+		}
+		return x
+	}
+	p.Pred, p.Target = draw(), draw()
+}
+
+func iou(d *Draw, p *loss.IoU[float64]) {
+	d.boxes(&p.Boxes)
+	if d.Coin() {
+		p.IoUFloor = 0.2
+	}
+}

@@ -54,6 +54,7 @@ var byHand = []hand{
 	flawed("adversarial", adversarial, adversarialFlaws),
 	flawed("gan", gan, ganFlaws),
 	flawed("cycle_consistency", cycleConsistency, cycleFlaws),
+	flawed("reconstruction", reconstruction, reconstructionFlaws),
 	flawed("jaccard", jaccard, jaccardFlaws),
 	flawed("tversky", tversky, tverskyFlaws),
 }
@@ -71,7 +72,6 @@ var Exemptions = []Exemption{
 	{"ssim", "value without infinity", "an infinite pixel makes the value NaN; the similarity of finite images is finite"},
 	{"adversarial", "role g_ns -> d_real", "without smoothing both roles are the same function"},
 	{"adversarial", "role d_real -> g_ns", "without smoothing both roles are the same function; with it g_ns is no problem of the loss"},
-	{"gan", "player generator -> discriminator", "the discriminator needs a real stream, which the generator must not have"},
 	{"jaccard", "value without infinity", "scores are clamped above 0 and weights are finite: no value is infinite"},
 	{"tversky", "value without infinity", "scores are clamped above 0 and weights are finite: no value is infinite"},
 }

@@ -22,6 +22,7 @@ var CPU = []Row{
 	row(GAN[float32], GAN[float64]),
 	row(CycleConsistency[float32], CycleConsistency[float64]),
 	row(Reconstruction[float32], Reconstruction[float64]),
+	row(ConditionalAdversarial[float32], ConditionalAdversarial[float64]),
 	row(Jaccard[float32], Jaccard[float64]),
 	row(Tversky[float32], Tversky[float64]),
 }

@@ -187,11 +187,18 @@ type form int
 const (
 	absolute form = iota // |x - y|
 	squared              // (x - y)^2
+	// Of logits, without y:
+	soft   // softplus(sign x)
+	square // (x - center)^2
+	ramp   // max(0, 1 + sign x)
+	linear // sign x
 )
 
 // sampleStream adds factor times a sum over every sample of x to an item.
 type sampleStream[T loss.Float] struct {
 	form    form
+	sign    float64 // of logits
+	center  float64 // of square
 	x, y, g []T
 	factor  float64
 	off     bool // does not take part
@@ -275,6 +282,16 @@ func (k *sampleTask[T]) run(i int) {
 
 // chunk returns the sum over the elements lo to hi and writes its derivative times c to g, unless that is nil.
 func (s *sampleStream[T]) chunk(lo, hi int, g []T, c float64) float64 {
+	if s.form == soft {
+		l := logitStream[T]{x: s.x[lo:hi], g: g, on: 1, scale: 1, w: weights[T]{fixed: c}}
+		if s.sign < 0 {
+			l.on, l.off = 0, 1
+		}
+		return l.chunk(0, hi-lo)
+	}
+	if s.form > soft {
+		return s.logits(s.x[lo:hi], g, c)
+	}
 	var buf [strip]float64
 	var sum running
 	for ; lo < hi; lo += strip {
@@ -301,6 +318,52 @@ func (s *sampleStream[T]) chunk(lo, hi int, g []T, c float64) float64 {
 		} else {
 			for j, e := range e {
 				to[j] = T(2 * c * e)
+			}
+		}
+	}
+	return sum.value()
+}
+
+// logits is chunk for the forms that take no exponential.
+func (s *sampleStream[T]) logits(x, g []T, c float64) float64 {
+	var buf [strip]float64
+	var sum running
+	for ; len(x) > 0; x = x[min(strip, len(x)):] {
+		e := buf[:min(strip, len(x))]
+		switch s.form {
+		case square:
+			for j := range e {
+				e[j] = float64(x[j]) - s.center
+			}
+			sum.add(squareLanes(e))
+		case ramp:
+			for j := range e {
+				e[j] = max(1+s.sign*float64(x[j]), 0)
+			}
+			sum.add(lanes(e))
+		default:
+			for j := range e {
+				e[j] = s.sign * float64(x[j])
+			}
+			sum.add(lanes(e))
+		}
+		if g == nil {
+			continue
+		}
+		to := g[:len(e)]
+		g = g[len(e):]
+		switch s.form {
+		case square:
+			for j, e := range e {
+				to[j] = T(2 * c * e)
+			}
+		case ramp:
+			for j, e := range e {
+				to[j] = T(s.sign * c * sign(e))
+			}
+		default:
+			for j := range to {
+				to[j] = T(s.sign * c)
 			}
 		}
 	}

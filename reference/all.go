@@ -16,6 +16,7 @@ var All = []loss.Impl[float64]{
 	loss.Split[float64](GAN, GANGrad),
 	loss.Split[float64](CycleConsistency, CycleConsistencyGrad),
 	loss.Split[float64](Reconstruction, ReconstructionGrad),
+	loss.Split[float64](ConditionalAdversarial, ConditionalAdversarialGrad),
 	loss.Split[float64](Jaccard, JaccardGrad),
 	loss.Split[float64](Tversky, TverskyGrad),
 }

@@ -20,9 +20,8 @@ func meanDifference(x, y []float64, square bool) float64 {
 	return a.value() / float64(len(x))
 }
 
-// differenceSlopes writes the derivative of c meanDifference by x.
+// differenceSlopes writes c times the derivative of the sum of |x-y|, or of (x-y)^2, by x.
 func differenceSlopes(g, x, y []float64, square bool, c float64) {
-	c /= float64(len(x))
 	for i := range x {
 		switch e := x[i] - y[i]; {
 		case square:
@@ -105,14 +104,15 @@ func CycleConsistencyGrad(in *loss.CycleConsistency[float64], dOut []float64) *l
 		}
 		for i, c := range weights {
 			rec := sample(grads[k].rec, i)
-			differenceSlopes(rec, sample(d.rec, i), sample(d.real, i), square, c*d.lambda)
+			c *= d.lambda / float64(len(rec))
+			differenceSlopes(rec, sample(d.rec, i), sample(d.real, i), square, c)
 			bad := math.IsNaN(d.item(in, i))
 			if bad {
 				spoil(rec)
 			}
 			if in.LambdaIdt > 0 {
 				idt := sample(grads[k].idt, i)
-				differenceSlopes(idt, sample(d.idt, i), sample(d.real, i), square, c*d.lambda*in.LambdaIdt)
+				differenceSlopes(idt, sample(d.idt, i), sample(d.real, i), square, c*in.LambdaIdt)
 				if bad {
 					spoil(idt)
 				}

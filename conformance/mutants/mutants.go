@@ -55,6 +55,7 @@ var byHand = []hand{
 	flawed("gan", gan, ganFlaws),
 	flawed("cycle_consistency", cycleConsistency, cycleFlaws),
 	flawed("reconstruction", reconstruction, reconstructionFlaws),
+	flawed("conditional_adversarial", conditionalAdversarial, conditionalFlaws),
 	flawed("jaccard", jaccard, jaccardFlaws),
 	flawed("tversky", tversky, tverskyFlaws),
 }

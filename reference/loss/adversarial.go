@@ -203,3 +203,91 @@ func (l *CycleConsistency[T]) Check(c *Checker) {
 func (l *CycleConsistency[T]) Out() []int {
 	return l.Reduction.shape(l.RecA.Shape[0] + l.RecB.Shape[0])
 }
+
+// ConditionalAdversarial is the objective of paired translation (pix2pix) for one player, per sample.
+//
+//	generator        T_gen(logits_fake) + lambda_l1 A                 A = mean or sum of |fake - target| over the sample
+//	discriminator    d_scale (T_real(logits_real) + T_fake(logits_fake))
+//	with mismatch    d_scale (T_real(logits_real) + (T_fake(logits_mismatch) + T_fake(logits_fake))/2)
+//
+// T is the mean over the logits of the sample, whose number may differ between the streams, of
+//
+//	gan_mode    real            fake          gen
+//	bce         softplus(-r)    softplus(f)   softplus(-f)
+//	lsgan       (r-1)^2         f^2           (f-1)^2
+//	hinge       max(0, 1-r)     max(0, 1+f)   -f
+//	wgan        -r              f             -f
+//
+// Items are the samples [N]; mean divides by N. The path from fake through the discriminator belongs to the network.
+//
+// Special cases:
+//
+//	lambda_l1 = 0           fake and target do not participate, whatever they hold; gradient of fake 0
+//	infinite logit          bce 0 or +Inf, limits of the sigmoid; lsgan +Inf, +-Inf; hinge 0 or +Inf; wgan and the generator of hinge
+//	                        +-Inf with constant slope
+//	infinite difference     +Inf, its sign
+//	opposite infinities     NaN, NaN in the sample
+//
+// Kinks: fake = target; hinge at r = 1 and f = -1 (0).
+//
+// Errors: no sample, or a stream without logits or pixels, is empty_input; leading dims that differ are invalid_shape; inputs of the
+// other player are invalid_param.
+// The paper prints an L1 norm without divisor (l1_norm = sum), its code takes the mean; LSGAN halves the term of the generator too.
+// Sources: Isola et al. 2017, arXiv 1611.07004, eqs. 1 to 4; Mirza and Osindero 2014, arXiv 1411.1784, eq. 2; mismatch: Reed et al.
+// 2016, arXiv 1605.05396, algorithm 1; Mao et al. 2017, arXiv 1611.04076; Lim and Ye 2017, arXiv 1705.02894; Arjovsky et al. 2017,
+// arXiv 1701.07875.
+type ConditionalAdversarial[T any] struct {
+	Reduction
+	Player         string    // generator (default), discriminator
+	GANMode        string    // bce (default), lsgan, hinge, wgan
+	LambdaL1       float64   // [0, inf), default 100; generator
+	L1Norm         string    // mean (default), sum: over C, H, W
+	DScale         float64   // (0, inf), default 0.5; discriminator
+	LogitsFake     Tensor[T] // [N, ...], var
+	LogitsReal     Tensor[T] // [N, ...], another shape, var; discriminator
+	LogitsMismatch Tensor[T] // [N, ...], another shape, var; discriminator, optional: a real image with a wrong condition
+	Fake           Tensor[T] // [N, C, H, W], var; generator
+	Target         Tensor[T] // like Fake, const; generator
+}
+
+var conditionalAdversarial = &Def{
+	ID: "conditional_adversarial", Name: "ConditionalAdversarial", Title: "Paired translation objective",
+	Summary: "conditional GAN term plus weighted L1 between the generated and the target image",
+	Aliases: []string{"pix2pix objective", "cGAN loss", "GAN-CLS"},
+	Tasks:   []Task{ImageToImage},
+	Sources: []Source{
+		{"Isola et al. 2017, pix2pix", "arXiv 1611.07004", "1-4"},
+		{"Mirza and Osindero 2014, Conditional Generative Adversarial Nets", "arXiv 1411.1784", "2"},
+		{"Reed et al. 2016, Generative Adversarial Text to Image Synthesis", "arXiv 1605.05396", "algorithm 1"},
+		{"Mao et al. 2017, Least Squares GAN", "arXiv 1611.04076", ""},
+		{"Lim and Ye 2017, Geometric GAN", "arXiv 1705.02894", ""},
+		{"Arjovsky et al. 2017, Wasserstein GAN", "arXiv 1701.07875", ""},
+	},
+}
+
+func (l *ConditionalAdversarial[T]) Def() *Def { return conditionalAdversarial }
+
+func (l *ConditionalAdversarial[T]) Visit(v Visitor[T]) {
+	visitReduction(v, &l.Reduction)
+	v.Enum("player", &l.Player, "generator", "discriminator")
+	v.Enum("gan_mode", &l.GANMode, "bce", "lsgan", "hinge", "wgan")
+	v.Float("lambda_l1", &l.LambdaL1, 100, AtLeast(0))
+	v.Enum("l1_norm", &l.L1Norm, "mean", "sum")
+	v.Float("d_scale", &l.DScale, 0.5, Above(0))
+	v.Var("logits_fake", &l.LogitsFake, "N ...f", Real)
+	if l.Player == "discriminator" {
+		v.Var("logits_real", &l.LogitsReal, "N ...r", Real)
+		v.Var("logits_mismatch", &l.LogitsMismatch, "N ...m?", Real)
+		return
+	}
+	v.Var("fake", &l.Fake, "N C H W", Real)
+	v.Const("target", &l.Target, "N C H W", Real)
+}
+
+func (l *ConditionalAdversarial[T]) Check(c *Checker) {
+	for _, f := range Fields[T](l) {
+		c.NotEmpty(!f.Given() || Size(f.Shape()) > 0, f.Name, "at least one sample with at least one element", f.Shape())
+	}
+}
+
+func (l *ConditionalAdversarial[T]) Out() []int { return l.Reduction.shape(l.LogitsFake.Shape[0]) }

@@ -11,16 +11,34 @@ import (
 )
 
 // problems makes an empty problem of every loss.
-var problems = map[string]func() Problem[float64]{
-	"smooth_l1":     func() Problem[float64] { return New[float64, SmoothL1[float64]]() },
-	"cross_entropy": func() Problem[float64] { return New[float64, CrossEntropy[float64]]() },
-	"focal":         func() Problem[float64] { return New[float64, Focal[float64]]() },
-	"iou":           func() Problem[float64] { return New[float64, IoU[float64]]() },
-	"dice":          func() Problem[float64] { return New[float64, Dice[float64]]() },
-	"nt_xent":       func() Problem[float64] { return New[float64, NTXent[float64]]() },
-	"perceptual":    func() Problem[float64] { return New[float64, Perceptual[float64]]() },
-	"ssim":          func() Problem[float64] { return New[float64, SSIM[float64]]() },
-}
+var problems = func() map[string]func() Problem[float64] {
+	all := map[string]func() Problem[float64]{}
+	for _, f := range []func() Problem[float64]{
+		func() Problem[float64] { return New[float64, IoU[float64]]() },
+		func() Problem[float64] { return New[float64, GIoU[float64]]() },
+		func() Problem[float64] { return New[float64, DIoU[float64]]() },
+		func() Problem[float64] { return New[float64, CIoU[float64]]() },
+		func() Problem[float64] { return New[float64, EIoU[float64]]() },
+		func() Problem[float64] { return New[float64, FocalEIoU[float64]]() },
+		func() Problem[float64] { return New[float64, CrossEntropy[float64]]() },
+		func() Problem[float64] { return New[float64, SoftmaxCrossEntropy[float64]]() },
+		func() Problem[float64] { return New[float64, WeightedCrossEntropy[float64]]() },
+		func() Problem[float64] { return New[float64, PixelwiseCrossEntropy[float64]]() },
+		func() Problem[float64] { return New[float64, Focal[float64]]() },
+		func() Problem[float64] { return New[float64, NoisePrediction[float64]]() },
+		func() Problem[float64] { return New[float64, VAE[float64]]() },
+		func() Problem[float64] { return New[float64, NTXent[float64]]() },
+		func() Problem[float64] { return New[float64, Perceptual[float64]]() },
+		func() Problem[float64] { return New[float64, SSIM[float64]]() },
+		func() Problem[float64] { return New[float64, SmoothL1[float64]]() },
+		func() Problem[float64] { return New[float64, Dice[float64]]() },
+		func() Problem[float64] { return New[float64, Jaccard[float64]]() },
+		func() Problem[float64] { return New[float64, Tversky[float64]]() },
+	} {
+		all[f().Def().ID] = f
+	}
+	return all
+}()
 
 func TestEveryLossIsTested(t *testing.T) {
 	require.Len(t, problems, len(All))

@@ -30,3 +30,13 @@ func iou(d *Draw, p *loss.IoU[float64]) {
 		p.IoUFloor = 0.2
 	}
 }
+
+func giou(d *Draw, p *loss.GIoU[float64]) { d.boxes(&p.Boxes) }
+func diou(d *Draw, p *loss.DIoU[float64]) { d.boxes(&p.Boxes) }
+func ciou(d *Draw, p *loss.CIoU[float64]) { d.boxes(&p.Boxes) }
+func eiou(d *Draw, p *loss.EIoU[float64]) { d.boxes(&p.Boxes) }
+
+func focalEIoU(d *Draw, p *loss.FocalEIoU[float64]) {
+	p.Gamma = Pick(d, 0, 0.5, 1, d.Between(1, 3))
+	d.boxes(&p.Boxes)
+}

@@ -4,6 +4,7 @@ package random
 import (
 	"math"
 	"math/rand/v2"
+	"strings"
 
 	"github.com/goldenloss/goldenloss/reference/loss"
 )
@@ -43,6 +44,18 @@ var All = []Maker{
 	}),
 	of(perceptual, always),
 	of(ssim, always),
+	of(giou, always),
+	of(diou, always),
+	of(ciou, always),
+	of(eiou, always),
+	of(focalEIoU, always),
+	of(softmaxCrossEntropy, func(p *loss.SoftmaxCrossEntropy[float64]) bool { return p.Axis != 0 && p.Axis != -len(p.Logits.Shape) }),
+	of(weightedCrossEntropy, always),
+	of(pixelwiseCrossEntropy, always),
+	of(noisePrediction, always),
+	of(vae, func(p *loss.VAE[float64]) bool {
+		return p.FreeBitsMode != "batch_mean" && (p.ReconKind != "gaussian_logvar" || len(p.ReconLogvar.Shape) > 0)
+	}),
 }
 
 // of makes a Maker of a function that fills in numbers and inputs; switches and enumerations are drawn already, and the function
@@ -73,6 +86,19 @@ func never[P any](P) bool  { return false }
 // Problem draws a problem.
 func (m Maker) Problem(r *rand.Rand, size int, ties bool) loss.Problem[float64] {
 	return m.draw(&Draw{Rand: r, Size: size, Ties: ties, grid: ties && r.IntN(3) == 0})
+}
+
+// Differentiable sets the parameters that make the gradient of a loss something else than the derivative of its value so that it is
+// one: nothing is detached, and gradients that a library defines are not asked for.
+func Differentiable(p loss.Problem[float64]) {
+	for _, q := range loss.Params(p) {
+		switch {
+		case strings.HasPrefix(q.Name, "detach_"):
+			q.Set(false)
+		case q.Name == "grad_mode":
+			q.Set("exact")
+		}
+	}
 }
 
 // Lookup returns the Maker of a loss id.

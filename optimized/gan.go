@@ -22,7 +22,7 @@ func GAN[T loss.Float](out []T, grad, in *loss.GAN[T], dOut []T) {
 	k.logits = in.Input == "logits"
 	var g guard
 	if !k.logits {
-		g = newGuard(in.Guard, in.LogFloor, in.ClipEps, in.GradMode, in.GradEps)
+		g = newGuard(&in.BernoulliGuard)
 	}
 	var gr, gf []T
 	if grad != nil {
@@ -81,14 +81,14 @@ func (k *ganTask[T]) stream(i int, in *loss.GAN[T], g guard, x, grad []T, fake b
 }
 
 // newGuard prepares a guard.
-func newGuard(name string, logFloor, clipEps float64, gradMode string, gradEps float64) guard {
+func newGuard(b *loss.BernoulliGuard) guard {
 	g := guard{ceiling: math.Inf(1)}
-	switch name {
+	switch b.Guard {
 	case "clip":
-		g.eps, g.low, g.high = clipEps, -logOf(clipEps), -math.Log1p(-clipEps)
+		g.eps, g.low, g.high = b.ClipEps, -logOf(b.ClipEps), -math.Log1p(-b.ClipEps)
 	case "log_floor":
-		g.ceiling = -logFloor
-		g.torch, g.gradEps = gradMode == "torch", gradEps
+		g.ceiling, g.gradEps = -b.LogFloor, b.GradEps
+		g.torch = b.GradMode == "torch"
 		g.ceilingCut = !g.torch
 	}
 	return g

@@ -1,48 +1,12 @@
 package reference
 
-import (
-	"math"
-
-	"github.com/goldenloss/goldenloss/reference/loss"
-)
-
-// guardedTerm is -log p for the label 1 and -log(1-p) for the label 0, with a guard, and its gradient.
-func guardedTerm(in *loss.GAN[float64], p float64, label int) (l, d float64) {
-	hit, miss, sign := p, 1-p, -1.0
-	l = -log(p)
-	if label == 0 {
-		hit, miss, sign = miss, hit, 1
-		l = -math.Log1p(-p)
-	}
-	d = sign / hit
-	switch in.Guard {
-	case "clip":
-		switch {
-		case hit < in.ClipEps:
-			return -log(in.ClipEps), 0
-		case miss < in.ClipEps:
-			return -math.Log1p(-in.ClipEps), 0
-		}
-	case "log_floor":
-		floored := l > -in.LogFloor
-		if floored {
-			l = -in.LogFloor
-		}
-		switch {
-		case in.GradMode == "torch" && hit*miss < in.GradEps:
-			d = sign * miss / in.GradEps
-		case in.GradMode == "exact" && floored:
-			d = 0
-		}
-	}
-	return l, d
-}
+import "github.com/goldenloss/goldenloss/reference/loss"
 
 // ganTerm is the term of a probability or logit for a label, and its gradient.
 func ganTerm(in *loss.GAN[float64], x float64, label int) (l, d float64) {
 	switch {
 	case in.Input == "probs":
-		return guardedTerm(in, x, label)
+		return guardedBernoulli(x, float64(label), &in.BernoulliGuard)
 	case label == 1:
 		return streamTerm(0, 1, x)
 	}

@@ -1,7 +1,5 @@
 package loss
 
-import "math"
-
 // Adversarial is the cross-entropy of the logits of a discriminator for one role.
 //
 //	d_real  t softplus(-z) + (1-t) softplus(z) = -t log sigmoid(z) - (1-t) log(1 - sigmoid(z))    t = 1 - label_smoothing
@@ -84,17 +82,13 @@ func (l *Adversarial[T]) Out() []int { return l.Reduction.shape(l.Logits.Shape..
 // Source: Goodfellow et al. 2014, arXiv 1406.2661, eq. 1 and algorithm 1.
 type GAN[T any] struct {
 	Reduction
-	Player   string    // discriminator (default), generator
-	Input    string    // probs (default), logits
-	GMode    string    // ns (default), sat; generator
-	DScale   float64   // (0, inf), default 1; discriminator
-	Guard    string    // log_floor (default), clip, none; probs, as all that follow
-	LogFloor float64   // (-inf, 0), default -100
-	ClipEps  float64   // (0, 0.5), default 1e-7
-	GradMode string    // torch (default), exact; guard log_floor
-	GradEps  float64   // (0, inf), default 1e-12; grad_mode torch
-	Real     Tensor[T] // [...], discriminator only, var
-	Fake     Tensor[T] // [...], another shape, var
+	Player         string    // discriminator (default), generator
+	Input          string    // probs (default), logits
+	GMode          string    // ns (default), sat; generator
+	DScale         float64   // (0, inf), default 1; discriminator
+	BernoulliGuard           // probs
+	Real           Tensor[T] // [...], discriminator only, var
+	Fake           Tensor[T] // [...], another shape, var
 }
 
 var gan = &Def{
@@ -113,11 +107,7 @@ func (l *GAN[T]) Visit(v Visitor[T]) {
 	v.Enum("input", &l.Input, "probs", "logits")
 	v.Enum("g_mode", &l.GMode, "ns", "sat")
 	v.Float("d_scale", &l.DScale, 1, Above(0))
-	v.Enum("guard", &l.Guard, "log_floor", "clip", "none")
-	v.Float("log_floor", &l.LogFloor, -100, Inside(math.Inf(-1), 0))
-	v.Float("clip_eps", &l.ClipEps, 1e-7, Inside(0, 0.5))
-	v.Enum("grad_mode", &l.GradMode, "torch", "exact")
-	v.Float("grad_eps", &l.GradEps, 1e-12, Above(0))
+	visitBernoulliGuard(v, &l.BernoulliGuard)
 	domain := Unit
 	if l.Input == "logits" {
 		domain = Real

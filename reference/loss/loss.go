@@ -177,8 +177,8 @@ var (
 // Visitor receives the fields of a loss: all parameters, then all inputs.
 //
 // A shape pattern is a list of dims separated by blanks: a name (equal names mean equal sizes within one call), a number (that
-// size), or at most one "..." (any dims, the same for every input that says "..."). "()" is a scalar. A pattern that ends in "?"
-// is an optional input.
+// size), or at most one "..." (any dims, the same for every input that says "...", and "...x" the same for every input that says
+// "...x"). "()" is a scalar. A pattern that ends in "?" is an optional input.
 type Visitor[T any] interface {
 	Float(name string, p *float64, def float64, r Range)
 	Int(name string, p *int, def int, r Range)

@@ -87,6 +87,7 @@ var large = map[string]func(r *rand.Rand) loss.Problem[float64]{
 		p.Pred, p.Target = draw(r, 2, 3, 31, 37), draw(r, 2, 3, 31, 37)
 		return p
 	},
+	"binary_cross_entropy_with_logits": largeBinaryCrossEntropyWithLogits,
 }
 
 // draw returns normal numbers that float32 holds.

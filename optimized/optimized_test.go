@@ -160,6 +160,8 @@ var problems = []problem{
 		p.Pred, p.Target = draw(r, r.Float64, 1, 3, 131, 50), draw(r, r.Float64, 1, 3, 131, 50)
 		return p
 	}},
+	{"binary_cross_entropy_with_logits/hard", true, hardBinary},
+	{"binary_cross_entropy_with_logits/weights", true, weightedBinary},
 }
 
 func drawBoxes(r *rand.Rand, n int) loss.Tensor[float64] {

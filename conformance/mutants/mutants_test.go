@@ -137,6 +137,7 @@ var draw = map[string]func(r *rand.Rand) problem{
 		p.Pred, p.Target = uniform(r, 2, 2, 6, 5), uniform(r, 2, 2, 6, 5)
 		return p
 	},
+	"binary_cross_entropy_with_logits": drawBinaryCrossEntropyWithLogits,
 }
 
 func pick(r *rand.Rand, list ...string) string { return list[r.IntN(len(list))] }

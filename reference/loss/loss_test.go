@@ -20,6 +20,8 @@ var problems = map[string]func() Problem[float64]{
 	"nt_xent":       func() Problem[float64] { return New[float64, NTXent[float64]]() },
 	"perceptual":    func() Problem[float64] { return New[float64, Perceptual[float64]]() },
 	"ssim":          func() Problem[float64] { return New[float64, SSIM[float64]]() },
+
+	"binary_cross_entropy_with_logits": func() Problem[float64] { return New[float64, BinaryCrossEntropyWithLogits[float64]]() },
 }
 
 func TestEveryLossIsTested(t *testing.T) {

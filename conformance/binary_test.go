@@ -1,0 +1,26 @@
+package main
+
+import (
+	"math"
+	"math/rand/v2"
+
+	"github.com/goldenloss/goldenloss/reference/loss"
+)
+
+// positive makes weights of random numbers.
+func positive(x loss.Tensor[float64]) loss.Tensor[float64] {
+	for i, v := range x.Data {
+		x.Data[i] = math.Abs(v)
+	}
+	return x
+}
+
+func largeBinaryCrossEntropyWithLogits(r *rand.Rand) loss.Problem[float64] {
+	p := loss.New[float64, loss.BinaryCrossEntropyWithLogits[float64]]()
+	p.Logits, p.Target = draw(r, 5, 7, 31, 29), draw(r, 5, 7, 31, 29)
+	for i, v := range p.Target.Data {
+		p.Target.Data[i] = math.Round(math.Abs(v))
+	}
+	p.Weight, p.PosWeight = positive(draw(r, 31, 1)), positive(draw(r, 7, 1, 1))
+	return p
+}

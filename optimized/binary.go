@@ -1,0 +1,155 @@
+package optimized
+
+import "github.com/goldenloss/goldenloss/reference/loss"
+
+// spreader reads a tensor as if it were spread out over a shape to which it broadcasts.
+type spreader[T loss.Float] struct {
+	data []T
+	dims []spreadDim // of the shape, the last first; dims that the tensor walks through alike are one
+}
+
+type spreadDim struct{ size, step int }
+
+// reset takes another tensor and shape.
+func (s *spreader[T]) reset(x loss.Tensor[T], shape []int) {
+	s.data, s.dims = x.Data, s.dims[:0]
+	if !x.Given() {
+		return
+	}
+	stride := 1 // in x
+	for axis := len(shape) - 1; axis >= 0; axis-- {
+		d := spreadDim{size: shape[axis]}
+		if k := axis + len(x.Shape) - len(shape); k >= 0 && x.Shape[k] > 1 {
+			d.step = stride
+			stride *= x.Shape[k]
+		}
+		if d.size == 1 {
+			continue
+		}
+		if n := len(s.dims); n > 0 {
+			if last := &s.dims[n-1]; last.step*last.size == d.step && (last.step > 0) == (d.step > 0) {
+				last.size *= d.size
+				continue
+			}
+		}
+		s.dims = append(s.dims, d)
+	}
+	if len(s.dims) == 0 {
+		s.dims = append(s.dims, spreadDim{1, 0})
+	}
+}
+
+func (s *spreader[T]) given() bool { return s.data != nil }
+
+// fill writes the elements lo, lo+1, ... of the shape to dst.
+func (s *spreader[T]) fill(dst []float64, lo int) {
+	inner, outer := s.dims[0], s.dims[1:]
+	at, row := lo%inner.size, lo/inner.size
+	for len(dst) > 0 {
+		base := 0
+		for i, rest := 0, row; i < len(outer); i++ {
+			if outer[i].step > 0 {
+				base += rest % outer[i].size * outer[i].step
+			}
+			rest /= outer[i].size
+		}
+		n := min(inner.size-at, len(dst))
+		if inner.step == 0 {
+			fill(dst[:n], float64(s.data[base]))
+		} else {
+			for j, v := range s.data[base+at:][:n] {
+				dst[j] = float64(v)
+			}
+		}
+		dst, at, row = dst[n:], 0, row+1
+	}
+}
+
+// Kernels of a binaryTask.
+const (
+	withLogits = iota
+)
+
+const binaryChunk = 4096
+
+// binaryTask is a loss whose items are its elements, each of a prediction x and a target y.
+type binaryTask[T loss.Float] struct {
+	kernel       int
+	x, y, out, g []T
+	weight, pos  spreader[T]
+	w            weights[T]
+	partial      []float64
+}
+
+// binaryStrip holds what the kernels know of a strip.
+type binaryStrip struct {
+	l, d    [strip]float64 // items and derivatives
+	q, tail [strip]float64 // exp(-|x|) and log(1 + exp(-|x|))
+	p, w    [strip]float64 // coefficient of the positive term; weights
+}
+
+// start readies a task for a problem with the given shape.
+func (k *binaryTask[T]) start(kernel int, x, y loss.Tensor[T], out []T, r loss.Reduction, dOut []T) {
+	k.kernel, k.x, k.y = kernel, x.Data, y.Data
+	k.w = newWeights(r, dOut, float64(len(x.Data)))
+	if r == loss.None {
+		k.out = out
+	}
+}
+
+// finish runs the task, writes the value and gives the task back.
+func (k *binaryTask[T]) finish(out []T, r loss.Reduction, cost int) {
+	chunks := ceilDiv(len(k.x), binaryChunk)
+	k.partial = grown(k.partial, chunks)
+	each(chunks, cost*binaryChunk, k)
+	finish(out, r, k.partial, float64(len(k.x)))
+	*k = binaryTask[T]{partial: k.partial, weight: spreader[T]{dims: k.weight.dims}, pos: spreader[T]{dims: k.pos.dims}}
+	give(k)
+}
+
+func (k *binaryTask[T]) run(i int) {
+	var s binaryStrip
+	var sum running
+	for lo, hi := i*binaryChunk, min((i+1)*binaryChunk, len(k.x)); lo < hi; lo += strip {
+		n := min(strip, hi-lo)
+		x, y, l, d := k.x[lo:lo+n], k.y[lo:lo+n], s.l[:n], s.d[:n]
+		if k.weight.given() {
+			k.weight.fill(s.w[:n], lo)
+		}
+		switch k.kernel {
+		case withLogits:
+			k.coefficients(s.p[:n], y, lo)
+			decays(s.q[:n], x)
+			tails[T](s.tail[:n], s.q[:n])
+			sigmoidItems(l, x, y, s.p[:n], s.tail[:n])
+			if k.g != nil {
+				sigmoidSlopes(d, x, y, s.p[:n], s.q[:n])
+			}
+		}
+		k.weigh(l, s.w[:n])
+		if k.out != nil {
+			store(k.out[lo:], l)
+		} else {
+			sum.add(lanes(l))
+		}
+		if k.g != nil {
+			k.weigh(d, s.w[:n])
+			k.w.scaled(k.g[lo:], d, lo)
+		}
+	}
+	k.partial[i] = sum.value()
+}
+
+// weigh multiplies by the weights, if there are any. What a weight of 0 meets does not matter.
+func (k *binaryTask[T]) weigh(v, w []float64) {
+	if !k.weight.given() {
+		return
+	}
+	w = w[:len(v)]
+	for j := range v {
+		if w[j] == 0 {
+			v[j] = 0
+		}
+		v[j] *= w[j]
+	}
+}

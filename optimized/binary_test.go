@@ -1,0 +1,21 @@
+package optimized
+
+import (
+	"math/rand/v2"
+
+	"github.com/goldenloss/goldenloss/reference/loss"
+)
+
+func hardBinary(r *rand.Rand) loss.Problem[float64] {
+	p := loss.New[float64, loss.BinaryCrossEntropyWithLogits[float64]]()
+	p.Logits, p.Target = draw(r, func() float64 { return 5 * r.NormFloat64() }, 30011), draw(r, func() float64 { return float64(r.IntN(2)) }, 30011)
+	return p
+}
+
+func weightedBinary(r *rand.Rand) loss.Problem[float64] {
+	p := loss.New[float64, loss.BinaryCrossEntropyWithLogits[float64]]()
+	p.Reduction = loss.None
+	p.Logits, p.Target = draw(r, r.NormFloat64, 4, 3, 41, 37), draw(r, r.Float64, 4, 3, 41, 37)
+	p.Weight, p.PosWeight = draw(r, r.ExpFloat64, 41, 1), draw(r, r.ExpFloat64, 3, 1, 1)
+	return p
+}

@@ -24,3 +24,22 @@ func largeBinaryCrossEntropyWithLogits(r *rand.Rand) loss.Problem[float64] {
 	p.Weight, p.PosWeight = positive(draw(r, 31, 1)), positive(draw(r, 7, 1, 1))
 	return p
 }
+
+// unit squeezes random numbers into (0, 1), to what float32 holds.
+func unit(x loss.Tensor[float64]) loss.Tensor[float64] {
+	for i, v := range x.Data {
+		x.Data[i] = float64(float32(1 / (1 + math.Exp(-v))))
+	}
+	return x
+}
+
+func largeBinaryCrossEntropy(r *rand.Rand) loss.Problem[float64] {
+	p := loss.New[float64, loss.BinaryCrossEntropy[float64]]()
+	p.Guard = "none"
+	p.Prob, p.Target = unit(draw(r, 5, 7, 31, 29)), unit(draw(r, 5, 7, 31, 29))
+	for i, v := range p.Target.Data[:len(p.Target.Data)/2] {
+		p.Target.Data[i] = math.Round(v)
+	}
+	p.Weight = positive(draw(r, 31, 1))
+	return p
+}

@@ -88,6 +88,7 @@ var large = map[string]func(r *rand.Rand) loss.Problem[float64]{
 		return p
 	},
 	"binary_cross_entropy_with_logits": largeBinaryCrossEntropyWithLogits,
+	"binary_cross_entropy":             largeBinaryCrossEntropy,
 }
 
 // draw returns normal numbers that float32 holds.

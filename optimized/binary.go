@@ -68,6 +68,7 @@ func (s *spreader[T]) fill(dst []float64, lo int) {
 // Kernels of a binaryTask.
 const (
 	withLogits = iota
+	fromProb
 )
 
 const binaryChunk = 4096
@@ -77,6 +78,7 @@ type binaryTask[T loss.Float] struct {
 	kernel       int
 	x, y, out, g []T
 	weight, pos  spreader[T]
+	guard        guard
 	w            weights[T]
 	partial      []float64
 }
@@ -124,6 +126,11 @@ func (k *binaryTask[T]) run(i int) {
 			sigmoidItems(l, x, y, s.p[:n], s.tail[:n])
 			if k.g != nil {
 				sigmoidSlopes(d, x, y, s.p[:n], s.q[:n])
+			}
+		case fromProb:
+			bernoulliItems(l, x, y, s.q[:n], s.tail[:n], &k.guard)
+			if k.g != nil {
+				bernoulliSlopes(d, x, y, &k.guard)
 			}
 		}
 		k.weigh(l, s.w[:n])

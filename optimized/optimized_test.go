@@ -162,6 +162,8 @@ var problems = []problem{
 	}},
 	{"binary_cross_entropy_with_logits/hard", true, hardBinary},
 	{"binary_cross_entropy_with_logits/weights", true, weightedBinary},
+	{"binary_cross_entropy/torch", true, hardProbabilities},
+	{"binary_cross_entropy/clip", true, softProbabilities},
 }
 
 func drawBoxes(r *rand.Rand, n int) loss.Tensor[float64] {

@@ -20,3 +20,21 @@ func drawBinaryCrossEntropyWithLogits(r *rand.Rand) problem {
 	}
 	return p
 }
+
+func drawBinaryCrossEntropy(r *rand.Rand) problem {
+	p := loss.New[float64, loss.BinaryCrossEntropy[float64]]()
+	p.Reduction = loss.Reduction(pick(r, "mean", "sum", "none"))
+	p.Guard, p.GradMode = pick(r, "log_floor", "clip", "none"), pick(r, "torch", "exact")
+	p.LogFloor, p.ClipEps, p.GradEps = -2*(1-r.Float64()), 0.1+0.3*r.Float64(), 0.3*(1-r.Float64())
+	p.Prob, p.Target = uniform(r, 2, 3, 2), uniform(r, 2, 3, 2)
+	copy(p.Prob.Data, []float64{0, 1, p.ClipEps})
+	copy(p.Target.Data, []float64{0, 1})
+	if p.Guard != "none" { // where these are infinite
+		copy(p.Target.Data, []float64{1, 0})
+	}
+	if r.IntN(2) == 0 {
+		p.Weight = uniform(r, 2)
+		p.Weight.Data[0] *= float64(r.IntN(2))
+	}
+	return p
+}

@@ -52,6 +52,7 @@ var byHand = []hand{
 	flawed("perceptual", perceptual, perceptualFlaws),
 	flawed("ssim", ssim, ssimFlaws),
 	flawed("binary_cross_entropy_with_logits", binaryCrossEntropyWithLogits, binaryCrossEntropyWithLogitsFlaws),
+	flawed("binary_cross_entropy", binaryCrossEntropy, binaryCrossEntropyFlaws),
 }
 
 // always is an Affects for mistakes that show in any problem.

@@ -138,6 +138,7 @@ var draw = map[string]func(r *rand.Rand) problem{
 		return p
 	},
 	"binary_cross_entropy_with_logits": drawBinaryCrossEntropyWithLogits,
+	"binary_cross_entropy":             drawBinaryCrossEntropy,
 }
 
 func pick(r *rand.Rand, list ...string) string { return list[r.IntN(len(list))] }

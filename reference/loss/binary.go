@@ -67,3 +67,77 @@ func (l *BinaryCrossEntropyWithLogits[T]) Check(c *Checker) {
 }
 
 func (l *BinaryCrossEntropyWithLogits[T]) Out() []int { return l.Reduction.shape(l.Logits.Shape...) }
+
+// BinaryCrossEntropy is the negative log-likelihood of Bernoulli targets under probabilities.
+//
+//	l = -w (y log p + (1-y) log(1-p))        w = Weight, 1 where it is absent
+//
+// log(1-p) is log1p(-p). Guard says what keeps the logarithms finite:
+//
+//	log_floor   each logarithm is at least LogFloor
+//	clip        p is clamped to [e, 1-e], 1-p likewise, e = ClipEps
+//	none        nothing
+//
+// Items are the elements; mean divides by their number, whatever the weights. The gradient is that of the value except in GradMode
+// torch under log_floor, where it is a formula of its own, not the derivative of the floored value:
+//
+//	torch       w (p-y)/max(p (1-p), GradEps)
+//	exact       w (-(y/p) [log p >= LogFloor] + ((1-y)/(1-p)) [log(1-p) >= LogFloor])
+//	clip        w (p-y)/(p (1-p)) [e <= p <= 1-e]
+//	none        w (-y/p + (1-y)/(1-p))
+//
+// Terms of coefficient y = 0 or 1-y = 0 are 0 in all of them but torch. GradMode and the parameters of other guards do nothing.
+//
+// Special cases (w = 1), log_floor / clip / none:
+//
+//	p, y           value                       gradient (torch / exact / clip / none)
+//	0, 0           0 / 1e-7 / 0                0 / 1 / 0 / 1
+//	1, 1           0 / 1e-7 / 0                0 / -1 / 0 / -1
+//	0, 1           100 / 16.1 / +Inf           -1e12 / 0 / 0 / -Inf
+//	1, 0           100 / 16.1 / +Inf           1e12 / 0 / 0 / +Inf
+//	0, 0.5         50 / 8.06 / +Inf            -5e11 / 0.5 / 0 / -Inf
+//	w = 0          0                           0, whatever the rest is
+//
+// Kinks of the value: log p = LogFloor; p = ClipEps and p = 1-ClipEps, where the gradient passes. Errors: p or y outside [0, 1] is
+// invalid_target; LogFloor >= 0, ClipEps outside (0, 0.5), GradEps <= 0, a negative or infinite weight are invalid_param; a weight
+// that does not broadcast is invalid_shape. PyTorch's GradEps is the float32 next to 1e-12, in float64 too; before 2 it computes
+// log(1-p). Keras clips. Source: Good 1952, Rational Decisions.
+type BinaryCrossEntropy[T any] struct {
+	Reduction
+	Guard    string    // log_floor, clip, none; default log_floor
+	LogFloor float64   // (-inf, 0), default -100
+	ClipEps  float64   // (0, 0.5), default 1e-7
+	GradMode string    // torch, exact; default torch
+	GradEps  float64   // (0, inf), default 1e-12
+	Prob     Tensor[T] // [...], in [0, 1], var
+	Target   Tensor[T] // [...] like Prob, in [0, 1]
+	Weight   Tensor[T] // broadcasts to [...], >= 0, default ones
+}
+
+var binaryCrossEntropy = &Def{
+	ID: "binary_cross_entropy", Name: "BinaryCrossEntropy", Title: "Binary cross-entropy",
+	Summary: "Bernoulli negative log-likelihood of a probability",
+	Aliases: []string{"log loss", "BCE"},
+	Tasks:   []Task{SemanticSegmentation, Tabular},
+	Sources: []Source{{"Good 1952, Rational Decisions, Journal of the Royal Statistical Society B 14", "", ""}},
+}
+
+func (l *BinaryCrossEntropy[T]) Def() *Def { return binaryCrossEntropy }
+
+func (l *BinaryCrossEntropy[T]) Visit(v Visitor[T]) {
+	visitReduction(v, &l.Reduction)
+	v.Enum("guard", &l.Guard, "log_floor", "clip", "none")
+	v.Float("log_floor", &l.LogFloor, -100, Below(0))
+	v.Float("clip_eps", &l.ClipEps, 1e-7, Inside(0, 0.5))
+	v.Enum("grad_mode", &l.GradMode, "torch", "exact")
+	v.Float("grad_eps", &l.GradEps, 1e-12, Above(0))
+	v.Var("prob", &l.Prob, "...", Unit)
+	v.Const("target", &l.Target, "...", Unit)
+	v.Const("weight", &l.Weight, "...w?", Weight)
+}
+
+func (l *BinaryCrossEntropy[T]) Check(c *Checker) {
+	checkBroadcast(c, "weight", l.Weight, l.Prob.Shape)
+}
+
+func (l *BinaryCrossEntropy[T]) Out() []int { return l.Reduction.shape(l.Prob.Shape...) }

@@ -115,6 +115,11 @@ func Above(lo float64) Range {
 	return Range{Min: lo, Max: math.Inf(1), MinOpen: true, MaxOpen: true, bounded: true}
 }
 
+// Below returns (-inf, hi).
+func Below(hi float64) Range {
+	return Range{Min: math.Inf(-1), Max: hi, MinOpen: true, MaxOpen: true, bounded: true}
+}
+
 // AtMost returns (-inf, hi].
 func AtMost(hi float64) Range {
 	return Range{Min: math.Inf(-1), Max: hi, MinOpen: true, bounded: true}

@@ -22,6 +22,7 @@ var problems = map[string]func() Problem[float64]{
 	"ssim":          func() Problem[float64] { return New[float64, SSIM[float64]]() },
 
 	"binary_cross_entropy_with_logits": func() Problem[float64] { return New[float64, BinaryCrossEntropyWithLogits[float64]]() },
+	"binary_cross_entropy":             func() Problem[float64] { return New[float64, BinaryCrossEntropy[float64]]() },
 }
 
 func TestEveryLossIsTested(t *testing.T) {
@@ -161,7 +162,7 @@ func TestConvertAndGrad(t *testing.T) {
 }
 
 func TestRanges(t *testing.T) {
-	for r, text := range map[Range]string{Between(0, 1): "[0, 1]", AtLeast(0): "[0, inf)", Above(0): "(0, inf)", AtMost(1): "(-inf, 1]",
+	for r, text := range map[Range]string{Between(0, 1): "[0, 1]", AtLeast(0): "[0, inf)", Above(0): "(0, inf)", AtMost(1): "(-inf, 1]", Below(0): "(-inf, 0)",
 		Inside(0, 1): "(0, 1)", {}: "(-inf, inf)"} {
 		require.Equal(t, text, r.String())
 		require.False(t, r.Contains(math.NaN()))

@@ -43,3 +43,12 @@ func largeBinaryCrossEntropy(r *rand.Rand) loss.Problem[float64] {
 	p.Weight = positive(draw(r, 31, 1))
 	return p
 }
+
+func largeLogistic(r *rand.Rand) loss.Problem[float64] {
+	p := loss.New[float64, loss.Logistic[float64]]()
+	p.Score, p.Target = draw(r, 30011), draw(r, 30011)
+	for i, v := range p.Target.Data {
+		p.Target.Data[i] = math.Copysign(1, v)
+	}
+	return p
+}

@@ -69,6 +69,7 @@ func (s *spreader[T]) fill(dst []float64, lo int) {
 const (
 	withLogits = iota
 	fromProb
+	ofMargin
 )
 
 const binaryChunk = 4096
@@ -131,6 +132,13 @@ func (k *binaryTask[T]) run(i int) {
 			bernoulliItems(l, x, y, s.q[:n], s.tail[:n], &k.guard)
 			if k.g != nil {
 				bernoulliSlopes(d, x, y, &k.guard)
+			}
+		case ofMargin:
+			decays(s.q[:n], x)
+			tails[T](s.tail[:n], s.q[:n])
+			marginItems(l, x, y, s.tail[:n])
+			if k.g != nil {
+				marginSlopes(d, x, y, s.q[:n])
 			}
 		}
 		k.weigh(l, s.w[:n])

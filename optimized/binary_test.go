@@ -39,3 +39,9 @@ func softProbabilities(r *rand.Rand) loss.Problem[float64] {
 	}
 	return p
 }
+
+func margins(r *rand.Rand) loss.Problem[float64] {
+	p := loss.New[float64, loss.Logistic[float64]]()
+	p.Score, p.Target = draw(r, func() float64 { return 5 * r.NormFloat64() }, 30011), draw(r, func() float64 { return float64(2*r.IntN(2) - 1) }, 30011)
+	return p
+}

@@ -164,6 +164,7 @@ var problems = []problem{
 	{"binary_cross_entropy_with_logits/weights", true, weightedBinary},
 	{"binary_cross_entropy/torch", true, hardProbabilities},
 	{"binary_cross_entropy/clip", true, softProbabilities},
+	{"logistic", true, margins},
 }
 
 func drawBoxes(r *rand.Rand, n int) loss.Tensor[float64] {

@@ -14,4 +14,5 @@ var All = []loss.Impl[float64]{
 	loss.Split[float64](SSIM, SSIMGrad),
 	loss.Split[float64](BinaryCrossEntropyWithLogits, BinaryCrossEntropyWithLogitsGrad),
 	loss.Split[float64](BinaryCrossEntropy, BinaryCrossEntropyGrad),
+	loss.Split[float64](Logistic, LogisticGrad),
 }

@@ -1,6 +1,7 @@
 package mutants
 
 import (
+	"math"
 	"math/rand/v2"
 
 	"github.com/goldenloss/goldenloss/reference/loss"
@@ -35,6 +36,16 @@ func drawBinaryCrossEntropy(r *rand.Rand) problem {
 	if r.IntN(2) == 0 {
 		p.Weight = uniform(r, 2)
 		p.Weight.Data[0] *= float64(r.IntN(2))
+	}
+	return p
+}
+
+func drawLogistic(r *rand.Rand) problem {
+	p := loss.New[float64, loss.Logistic[float64]]()
+	p.Reduction = loss.Reduction(pick(r, "mean", "sum", "none"))
+	p.Score, p.Target = normal(r, 5), normal(r, 5)
+	for i, v := range p.Target.Data {
+		p.Target.Data[i] = math.Copysign(1, v)
 	}
 	return p
 }

@@ -53,6 +53,7 @@ var byHand = []hand{
 	flawed("ssim", ssim, ssimFlaws),
 	flawed("binary_cross_entropy_with_logits", binaryCrossEntropyWithLogits, binaryCrossEntropyWithLogitsFlaws),
 	flawed("binary_cross_entropy", binaryCrossEntropy, binaryCrossEntropyFlaws),
+	flawed("logistic", logistic, logisticFlaws),
 }
 
 // always is an Affects for mistakes that show in any problem.

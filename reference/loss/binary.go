@@ -141,3 +141,66 @@ func (l *BinaryCrossEntropy[T]) Check(c *Checker) {
 }
 
 func (l *BinaryCrossEntropy[T]) Out() []int { return l.Reduction.shape(l.Prob.Shape...) }
+
+// plusMinusOne is the domain of labels -1 and +1, floats or integers. checkLabels looks at what lies between.
+var plusMinusOne = Domain{Range: Between(-1, 1), Class: InvalidTarget, Integers: true}
+
+// checkLabels requires labels -1 and +1; NaN is none.
+func checkLabels[T any](c *Checker, name string, y Tensor[T]) {
+	switch any(y.Data).(type) {
+	case []float32, []float64:
+	default:
+		return
+	}
+	c.Values(func() {
+		for i := range y.Data {
+			if v := y.Float64(i); v != 1 && v != -1 {
+				c.Target(false, fmt.Sprintf("%s[%d]", name, i), "-1 or 1", v)
+				return
+			}
+		}
+	})
+}
+
+// Logistic is the logistic loss of a score against a label -1 or +1.
+//
+//	l = log(1 + exp(-y v)) = softplus(-y v)        v = score, y = label
+//
+// Items are the elements; mean divides by their number.
+//
+// Special cases:
+//
+//	y v = +Inf    value 0, gradient 0
+//	y v = -Inf    value +Inf, gradient -y
+//	y v = -1000   value 1000, gradient -y
+//
+// Errors: a label other than -1 and +1, 0 and NaN included, is invalid_target. PyTorch's soft_margin_loss overflows from
+// y v = -710 on (float32: -88) and accepts any label; BinaryCrossEntropyWithLogits with target (y+1)/2 is the same function.
+// Sources: Cox 1958; Bertinetto et al. 2016, SiamFC, arXiv 1606.09549, eqs. 3 and 4 (numbers not verified).
+type Logistic[T any] struct {
+	Reduction
+	Score  Tensor[T] // [...], any real, var
+	Target Tensor[T] // [...] like Score, -1 or +1
+}
+
+var logistic = &Def{
+	ID: "logistic", Name: "Logistic", Title: "Logistic loss", Summary: "log(1+exp(-margin)) of a score",
+	Aliases: []string{"logistic regression loss", "soft margin", "binomial deviance"},
+	Tasks:   []Task{ObjectTracking},
+	Sources: []Source{
+		{"Cox 1958, The Regression Analysis of Binary Sequences", "", ""},
+		{"Bertinetto et al. 2016, SiamFC", "arXiv 1606.09549", "3, 4 (numbers not verified)"},
+	},
+}
+
+func (l *Logistic[T]) Def() *Def { return logistic }
+
+func (l *Logistic[T]) Visit(v Visitor[T]) {
+	visitReduction(v, &l.Reduction)
+	v.Var("score", &l.Score, "...", Real)
+	v.Const("target", &l.Target, "...", plusMinusOne)
+}
+
+func (l *Logistic[T]) Check(c *Checker) { checkLabels(c, "target", l.Target) }
+
+func (l *Logistic[T]) Out() []int { return l.Reduction.shape(l.Score.Shape...) }

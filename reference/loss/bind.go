@@ -289,7 +289,7 @@ func load[T any](c *Checker, f *Field[T], dtype string, shape []int, data []floa
 			f.Mask.Data[i] = x == 1
 		}
 	default:
-		if !slices.Contains(floatDTypes, dtype) {
+		if !slices.Contains(floatDTypes, dtype) && !(f.Domain.Integers && slices.Contains(intDTypes, dtype)) {
 			c.fail(InvalidDType, f.Name, "a float type", dtype)
 			return
 		}

@@ -169,14 +169,15 @@ func num(x float64) string {
 // Domain says which values a tensor may hold and which error a value outside provokes. As everywhere, a NaN is no error.
 type Domain struct {
 	Range
-	Class Class
+	Class    Class
+	Integers bool // an integer type will do too
 }
 
 var (
-	Real        = Domain{}                                                      // any float
-	Unit        = Domain{Between(0, 1), InvalidTarget}                          // probabilities, memberships
-	NonNegative = Domain{Range{Max: math.Inf(1), bounded: true}, InvalidTarget} // [0, inf], unnormalized probabilities
-	Weight      = Domain{AtLeast(0), InvalidParam}                              // finite weights
+	Real        = Domain{}                                                                    // any float
+	Unit        = Domain{Range: Between(0, 1), Class: InvalidTarget}                          // probabilities, memberships
+	NonNegative = Domain{Range: Range{Max: math.Inf(1), bounded: true}, Class: InvalidTarget} // [0, inf], unnormalized probabilities
+	Weight      = Domain{Range: AtLeast(0), Class: InvalidParam}                              // finite weights
 )
 
 // Visitor receives the fields of a loss: all parameters, then all inputs.

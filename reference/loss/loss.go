@@ -69,6 +69,8 @@ const (
 	Mean Reduction = "mean" // sum of the items over the denominator that the loss states
 	Sum  Reduction = "sum"  // sum of the items
 	None Reduction = "none" // the items
+	// BatchMean is the sum of the items over the size of axis 0, where a loss has it.
+	BatchMean Reduction = "batchmean"
 )
 
 // shape returns the shape of the value whose items have the given shape.

@@ -52,3 +52,9 @@ func largeLogistic(r *rand.Rand) loss.Problem[float64] {
 	}
 	return p
 }
+
+func largeKLDivergence(r *rand.Rand) loss.Problem[float64] {
+	p := loss.New[float64, loss.KLDivergence[float64]]()
+	p.LogQ, p.Target = draw(r, 3001, 10), unit(draw(r, 3001, 10))
+	return p
+}

@@ -90,6 +90,7 @@ var large = map[string]func(r *rand.Rand) loss.Problem[float64]{
 	"binary_cross_entropy_with_logits": largeBinaryCrossEntropyWithLogits,
 	"binary_cross_entropy":             largeBinaryCrossEntropy,
 	"logistic":                         largeLogistic,
+	"kl_divergence":                    largeKLDivergence,
 }
 
 // draw returns normal numbers that float32 holds.

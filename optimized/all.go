@@ -21,6 +21,7 @@ var CPU = []Row{
 	row(BinaryCrossEntropyWithLogits[float32], BinaryCrossEntropyWithLogits[float64]),
 	row(BinaryCrossEntropy[float32], BinaryCrossEntropy[float64]),
 	row(Logistic[float32], Logistic[float64]),
+	row(KLDivergence[float32], KLDivergence[float64]),
 }
 
 func row[L, M any, P loss.Of[float32, L], Q loss.Of[float64, M]](f func(out []float32, grad, in P, dOut []float32),

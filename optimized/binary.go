@@ -70,18 +70,21 @@ const (
 	withLogits = iota
 	fromProb
 	ofMargin
+	divergence
+	logDivergence
 )
 
 const binaryChunk = 4096
 
 // binaryTask is a loss whose items are its elements, each of a prediction x and a target y.
 type binaryTask[T loss.Float] struct {
-	kernel       int
-	x, y, out, g []T
-	weight, pos  spreader[T]
-	guard        guard
-	w            weights[T]
-	partial      []float64
+	kernel           int
+	x, y, out, g, gy []T // gy is the gradient of y
+	z                float64
+	weight, pos      spreader[T]
+	guard            guard
+	w                weights[T]
+	partial          []float64
 }
 
 // binaryStrip holds what the kernels know of a strip.
@@ -91,10 +94,10 @@ type binaryStrip struct {
 	p, w    [strip]float64 // coefficient of the positive term; weights
 }
 
-// start readies a task for a problem with the given shape.
-func (k *binaryTask[T]) start(kernel int, x, y loss.Tensor[T], out []T, r loss.Reduction, dOut []T) {
-	k.kernel, k.x, k.y = kernel, x.Data, y.Data
-	k.w = newWeights(r, dOut, float64(len(x.Data)))
+// start readies a task; z is the denominator of mean.
+func (k *binaryTask[T]) start(kernel int, x, y loss.Tensor[T], out []T, r loss.Reduction, dOut []T, z int) {
+	k.kernel, k.x, k.y, k.z = kernel, x.Data, y.Data, float64(z)
+	k.w = newWeights(r, dOut, k.z)
 	if r == loss.None {
 		k.out = out
 	}
@@ -105,7 +108,7 @@ func (k *binaryTask[T]) finish(out []T, r loss.Reduction, cost int) {
 	chunks := ceilDiv(len(k.x), binaryChunk)
 	k.partial = grown(k.partial, chunks)
 	each(chunks, cost*binaryChunk, k)
-	finish(out, r, k.partial, float64(len(k.x)))
+	finish(out, r, k.partial, k.z)
 	*k = binaryTask[T]{partial: k.partial, weight: spreader[T]{dims: k.weight.dims}, pos: spreader[T]{dims: k.pos.dims}}
 	give(k)
 }
@@ -139,6 +142,25 @@ func (k *binaryTask[T]) run(i int) {
 			marginItems(l, x, y, s.tail[:n])
 			if k.g != nil {
 				marginSlopes(d, x, y, s.q[:n])
+			}
+		case divergence:
+			divergenceItems(l, x, y, s.q[:n], s.tail[:n])
+			if k.g != nil {
+				divergenceSlopes(d, x, y)
+			}
+			if k.gy != nil {
+				targetSlopes(s.p[:n], x, y, s.q[:n])
+				k.w.scaled(k.gy[lo:], s.p[:n], lo)
+			}
+		case logDivergence:
+			masses(s.q[:n], y)
+			logDivergenceItems(l, x, y, s.q[:n])
+			if k.g != nil {
+				logDivergenceSlopes(d, x, y, s.q[:n])
+			}
+			if k.gy != nil {
+				logTargetSlopes(s.p[:n], x, y, s.q[:n])
+				k.w.scaled(k.gy[lo:], s.p[:n], lo)
 			}
 		}
 		k.weigh(l, s.w[:n])

@@ -9,7 +9,7 @@ import (
 // BinaryCrossEntropyWithLogits is the sigmoid cross-entropy. See loss.BinaryCrossEntropyWithLogits.
 func BinaryCrossEntropyWithLogits[T loss.Float](out []T, grad, in *loss.BinaryCrossEntropyWithLogits[T], dOut []T) {
 	k := take[binaryTask[T]]()
-	k.start(withLogits, in.Logits, in.Target, out, in.Reduction, dOut)
+	k.start(withLogits, in.Logits, in.Target, out, in.Reduction, dOut, len(in.Logits.Data))
 	k.weight.reset(in.Weight, in.Logits.Shape)
 	k.pos.reset(in.PosWeight, in.Logits.Shape)
 	if grad != nil {

@@ -45,3 +45,17 @@ func margins(r *rand.Rand) loss.Problem[float64] {
 	p.Score, p.Target = draw(r, func() float64 { return 5 * r.NormFloat64() }, 30011), draw(r, func() float64 { return float64(2*r.IntN(2) - 1) }, 30011)
 	return p
 }
+
+func divergences(r *rand.Rand) loss.Problem[float64] {
+	p := loss.New[float64, loss.KLDivergence[float64]]()
+	p.Reduction = loss.BatchMean
+	p.LogQ, p.Target = draw(r, r.NormFloat64, 3001, 10), draw(r, r.Float64, 3001, 10)
+	return p
+}
+
+func logDivergences(r *rand.Rand) loss.Problem[float64] {
+	p := loss.New[float64, loss.KLDivergence[float64]]()
+	p.Reduction, p.LogTarget = loss.None, true
+	p.LogQ, p.Target = draw(r, r.NormFloat64, 9001), draw(r, r.NormFloat64, 9001)
+	return p
+}

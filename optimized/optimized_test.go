@@ -165,6 +165,8 @@ var problems = []problem{
 	{"binary_cross_entropy/torch", true, hardProbabilities},
 	{"binary_cross_entropy/clip", true, softProbabilities},
 	{"logistic", true, margins},
+	{"kl_divergence/batchmean", true, divergences},
+	{"kl_divergence/log", true, logDivergences},
 }
 
 func drawBoxes(r *rand.Rand, n int) loss.Tensor[float64] {

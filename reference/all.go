@@ -15,4 +15,5 @@ var All = []loss.Impl[float64]{
 	loss.Split[float64](BinaryCrossEntropyWithLogits, BinaryCrossEntropyWithLogitsGrad),
 	loss.Split[float64](BinaryCrossEntropy, BinaryCrossEntropyGrad),
 	loss.Split[float64](Logistic, LogisticGrad),
+	loss.Split[float64](KLDivergence, KLDivergenceGrad),
 }

@@ -49,3 +49,13 @@ func drawLogistic(r *rand.Rand) problem {
 	}
 	return p
 }
+
+func drawKLDivergence(r *rand.Rand) problem {
+	p := loss.New[float64, loss.KLDivergence[float64]]()
+	p.Reduction, p.LogTarget = loss.Reduction(pick(r, "mean", "sum", "none", "batchmean")), r.IntN(2) == 0
+	p.LogQ, p.Target = normal(r, 2, 3, 2), normal(r, 2, 3, 2)
+	if !p.LogTarget {
+		p.Target = uniform(r, 2, 3, 2)
+	}
+	return p
+}

@@ -54,6 +54,7 @@ var byHand = []hand{
 	flawed("binary_cross_entropy_with_logits", binaryCrossEntropyWithLogits, binaryCrossEntropyWithLogitsFlaws),
 	flawed("binary_cross_entropy", binaryCrossEntropy, binaryCrossEntropyFlaws),
 	flawed("logistic", logistic, logisticFlaws),
+	flawed("kl_divergence", klDivergence, klDivergenceFlaws),
 }
 
 // always is an Affects for mistakes that show in any problem.

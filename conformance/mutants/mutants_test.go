@@ -140,6 +140,7 @@ var draw = map[string]func(r *rand.Rand) problem{
 	"binary_cross_entropy_with_logits": drawBinaryCrossEntropyWithLogits,
 	"binary_cross_entropy":             drawBinaryCrossEntropy,
 	"logistic":                         drawLogistic,
+	"kl_divergence":                    drawKLDivergence,
 }
 
 func pick(r *rand.Rand, list ...string) string { return list[r.IntN(len(list))] }

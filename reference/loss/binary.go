@@ -204,3 +204,67 @@ func (l *Logistic[T]) Visit(v Visitor[T]) {
 func (l *Logistic[T]) Check(c *Checker) { checkLabels(c, "target", l.Target) }
 
 func (l *Logistic[T]) Out() []int { return l.Reduction.shape(l.Score.Shape...) }
+
+// KLDivergence is the Kullback-Leibler divergence of a target distribution P from a prediction Q given by its logarithms.
+//
+//	l = p (log p - log_q)              target p
+//	l = exp(lp) (lp - log_q)           LogTarget: target lp = log p
+//
+// Neither P nor Q need be normalized. Items are the elements; mean divides by their number, which is not a divergence: a row of C
+// classes counts C times less. batchmean divides by the size of axis 0. Both inputs have a gradient:
+//
+//	dl/dlog_q = -p       dl/dp = log p + 1 - log_q       dl/dlp = exp(lp) (lp - log_q + 1)
+//
+// Special cases:
+//
+//	p = 0, log_q > -Inf         0, gradients 0 and -Inf; for log_q = -Inf the second is NaN
+//	lp = -Inf                   0, gradients 0 and 0
+//	p > 0, log_q = -Inf         +Inf, gradients -p and +Inf
+//	p > 0, log_q = +Inf         -Inf, gradients -p and -Inf
+//	p = +Inf, log_q < +Inf      +Inf, gradients -Inf and +Inf
+//	NaN in either               NaN
+//
+// Errors: p < 0 is invalid_target; batchmean at rank 0 is invalid_shape. PyTorch before 2 gives NaN for p = 0 with log_q = -Inf and
+// for lp = -Inf; SciPy's kl_div adds q - p; Keras takes probabilities, clips them and sums the last axis.
+// Source: Kullback and Leibler 1951, On Information and Sufficiency.
+type KLDivergence[T any] struct {
+	Reduction           // also BatchMean
+	LogTarget bool      // default false
+	LogQ      Tensor[T] // [...], any real, var
+	Target    Tensor[T] // [...] like LogQ, >= 0, or any real with LogTarget, var
+}
+
+var klDivergence = &Def{
+	ID: "kl_divergence", Name: "KLDivergence", Title: "Kullback-Leibler divergence",
+	Summary: "KL(P || Q) of a target P from log-probabilities of a prediction Q",
+	Aliases: []string{"relative entropy"},
+	Tasks:   []Task{ImageClassification, AudioToImage},
+	Sources: []Source{{"Kullback and Leibler 1951, On Information and Sufficiency", "", ""}},
+}
+
+func (l *KLDivergence[T]) Def() *Def { return klDivergence }
+
+func (l *KLDivergence[T]) Visit(v Visitor[T]) {
+	v.Enum("reduction", (*string)(&l.Reduction), string(Mean), string(Sum), string(None), string(BatchMean))
+	v.Bool("log_target", &l.LogTarget, false)
+	v.Var("log_q", &l.LogQ, "...", Real)
+	if l.LogTarget {
+		v.Var("target", &l.Target, "...", Real)
+	} else {
+		v.Var("target", &l.Target, "...", NonNegative)
+	}
+}
+
+func (l *KLDivergence[T]) Check(c *Checker) {
+	c.Shape(l.Reduction != BatchMean || len(l.LogQ.Shape) > 0, "log_q", "an axis of samples for batchmean", l.LogQ.Shape)
+}
+
+// Denominator returns what mean and batchmean divide by.
+func (l *KLDivergence[T]) Denominator() int {
+	if l.Reduction == BatchMean {
+		return l.LogQ.Shape[0]
+	}
+	return Size(l.LogQ.Shape)
+}
+
+func (l *KLDivergence[T]) Out() []int { return l.Reduction.shape(l.LogQ.Shape...) }

@@ -24,6 +24,7 @@ var problems = map[string]func() Problem[float64]{
 	"binary_cross_entropy_with_logits": func() Problem[float64] { return New[float64, BinaryCrossEntropyWithLogits[float64]]() },
 	"binary_cross_entropy":             func() Problem[float64] { return New[float64, BinaryCrossEntropy[float64]]() },
 	"logistic":                         func() Problem[float64] { return New[float64, Logistic[float64]]() },
+	"kl_divergence":                    func() Problem[float64] { return New[float64, KLDivergence[float64]]() },
 }
 
 func TestEveryLossIsTested(t *testing.T) {

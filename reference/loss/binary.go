@@ -142,26 +142,6 @@ func (l *BinaryCrossEntropy[T]) Check(c *Checker) {
 
 func (l *BinaryCrossEntropy[T]) Out() []int { return l.Reduction.shape(l.Prob.Shape...) }
 
-// plusMinusOne is the domain of labels -1 and +1, floats or integers. checkLabels looks at what lies between.
-var plusMinusOne = Domain{Range: Between(-1, 1), Class: InvalidTarget, Integers: true}
-
-// checkLabels requires labels -1 and +1; NaN is none.
-func checkLabels[T any](c *Checker, name string, y Tensor[T]) {
-	switch any(y.Data).(type) {
-	case []float32, []float64:
-	default:
-		return
-	}
-	c.Values(func() {
-		for i := range y.Data {
-			if v := y.Float64(i); v != 1 && v != -1 {
-				c.Target(false, fmt.Sprintf("%s[%d]", name, i), "-1 or 1", v)
-				return
-			}
-		}
-	})
-}
-
 // Logistic is the logistic loss of a score against a label -1 or +1.
 //
 //	l = log(1 + exp(-y v)) = softplus(-y v)        v = score, y = label
@@ -198,10 +178,10 @@ func (l *Logistic[T]) Def() *Def { return logistic }
 func (l *Logistic[T]) Visit(v Visitor[T]) {
 	visitReduction(v, &l.Reduction)
 	v.Var("score", &l.Score, "...", Real)
-	v.Const("target", &l.Target, "...", plusMinusOne)
+	v.Const("target", &l.Target, "...", Sign)
 }
 
-func (l *Logistic[T]) Check(c *Checker) { checkLabels(c, "target", l.Target) }
+func (l *Logistic[T]) Check(*Checker) {}
 
 func (l *Logistic[T]) Out() []int { return l.Reduction.shape(l.Score.Shape...) }
 

@@ -62,6 +62,10 @@ var Tasks = []Models{
 var All = []*Def{
 	smoothL1, crossEntropy, focal, iou, dice, ntXent, perceptual, ssim,
 	binaryCrossEntropyWithLogits, binaryCrossEntropy, logistic, klDivergence,
+	giou, diou, ciou, eiou, focalEIoU,
+	softmaxCrossEntropy, weightedCrossEntropy, pixelwiseCrossEntropy,
+	jaccard, tversky,
+	noisePrediction, vae,
 }
 
 // Lookup returns the definition of a loss id, nil where there is none.

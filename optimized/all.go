@@ -23,6 +23,7 @@ var CPU = []Row{
 	row(CIoU[float32], CIoU[float64]),
 	row(EIoU[float32], EIoU[float64]),
 	row(FocalEIoU[float32], FocalEIoU[float64]),
+	row(GWD[float32], GWD[float64]),
 	row(Jaccard[float32], Jaccard[float64]),
 	row(Tversky[float32], Tversky[float64]),
 }

@@ -17,6 +17,7 @@ var All = []loss.Impl[float64]{
 	loss.Split[float64](CIoU, CIoUGrad),
 	loss.Split[float64](EIoU, EIoUGrad),
 	loss.Split[float64](FocalEIoU, FocalEIoUGrad),
+	loss.Split[float64](GWD, GWDGrad),
 	loss.Split[float64](Jaccard, JaccardGrad),
 	loss.Split[float64](Tversky, TverskyGrad),
 }

@@ -25,6 +25,7 @@ var problems = map[string]func() Problem[float64]{
 	"ciou":          func() Problem[float64] { return New[float64, CIoU[float64]]() },
 	"eiou":          func() Problem[float64] { return New[float64, EIoU[float64]]() },
 	"focal_eiou":    func() Problem[float64] { return New[float64, FocalEIoU[float64]]() },
+	"gwd":           func() Problem[float64] { return New[float64, GWD[float64]]() },
 }
 
 func TestEveryLossIsTested(t *testing.T) {

@@ -48,6 +48,7 @@ var All = []Maker{
 	of(ciou, always),
 	of(eiou, always),
 	of(focalEIoU, always),
+	of(gwd, always),
 }
 
 // of makes a Maker of a function that fills in numbers and inputs; switches and enumerations are drawn already, and the function

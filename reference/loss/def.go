@@ -64,6 +64,7 @@ var All = []*Def{
 	binaryCrossEntropyWithLogits, binaryCrossEntropy, logistic, klDivergence,
 	giou, diou, ciou, eiou, focalEIoU,
 	softmaxCrossEntropy, weightedCrossEntropy, pixelwiseCrossEntropy,
+	giou, diou, ciou, eiou, focalEIoU, gwd,
 	jaccard, tversky,
 	noisePrediction, vae,
 }

@@ -471,7 +471,7 @@ func TestKeptSimilarities(t *testing.T) {
 	for _, rows := range []int{2, 62, 250, 1030} {
 		p := loss.New[float64, loss.NTXent[float64]]()
 		p.Temperature, p.Z = 0.2, draw(r, r.NormFloat64, rows, 150)
-		c := newCall(t, CPU[5].Float64, p)
+		c := newCall(t, loss.Fused[float64](NTXent[float64]), p)
 		ntKeep = 1 << 20
 		want := c.run(7)
 		ntKeep = 0

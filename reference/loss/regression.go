@@ -55,3 +55,122 @@ func (l *SmoothL1[T]) Visit(v Visitor[T]) {
 func (l *SmoothL1[T]) Check(*Checker) {}
 
 func (l *SmoothL1[T]) Out() []int { return l.Reduction.shape(l.Pred.Shape...) }
+
+// L1 is the absolute error.
+//
+//	l = |e|        e = pred - target
+//
+// Items are the elements; mean divides by their number.
+//
+// Special cases:
+//
+//	e = 0 (also 0 against -0)    value 0, gradient 0 (kink, interval [-1, 1])
+//	infinite e                   value +Inf, gradient the sign of e
+//	equal infinities             NaN, NaN
+//	no element                   mean NaN, sum 0
+//
+// PyTorch 1.13 has gradient 0 where an input is NaN. Keras averages the last axis and then the rest, which is the same mean.
+// Source: classical (Boscovich, Laplace).
+type L1[T any] struct {
+	Reduction
+	Pair[T]
+}
+
+var l1 = &Def{
+	ID: "l1", Name: "L1", Title: "Absolute error", Summary: "mean absolute difference",
+	Aliases: []string{"MAE", "mean absolute error", "least absolute deviations"},
+	Tasks:   []Task{SemanticSegmentation, ImageToImage, TextToImage, Inpainting, Dehazing, TimeSeries},
+	Sources: []Source{{"Boscovich, Laplace (classical)", "", ""}},
+}
+
+func (l *L1[T]) Def() *Def { return l1 }
+
+func (l *L1[T]) Visit(v Visitor[T]) {
+	visitReduction(v, &l.Reduction)
+	l.Pair.visit(v)
+}
+
+func (l *L1[T]) Check(*Checker) {}
+
+func (l *L1[T]) Out() []int { return l.Reduction.shape(l.Pred.Shape...) }
+
+// MSE is the squared error.
+//
+//	l = e^2        e = pred - target, gradient 2e; half of both with half
+//
+// Items are the elements; mean divides by their number. Half, default false, multiplies value and gradient by 1/2.
+//
+// Special cases:
+//
+//	large e             value +Inf (overflow), gradient 2e
+//	infinite e          value +Inf, gradient +-Inf with the sign of e
+//	equal infinities    NaN, NaN
+//	no element          mean NaN, sum 0
+//
+// The expanded square pred^2 - 2 pred target + target^2 cancels and may be negative. Optax calls the half "l2_loss"; Caffe's
+// Euclidean loss is half of the sum divided by the batch size. Source: Gauss, Legendre; Goodfellow et al. 2016, section 5.1.
+type MSE[T any] struct {
+	Reduction
+	Half bool
+	Pair[T]
+}
+
+var mse = &Def{
+	ID: "mse", Name: "MSE", Title: "Squared error", Summary: "mean squared difference",
+	Aliases: []string{"L2", "Euclidean", "squared error"},
+	Tasks:   []Task{ImageClassification, ObjectDetection, AudioToImage, Dehazing, Tabular, TimeSeries},
+	Sources: []Source{{"Gauss, Legendre (classical)", "", ""}, {"Goodfellow, Bengio, Courville 2016, Deep Learning", "", ""}},
+}
+
+func (l *MSE[T]) Def() *Def { return mse }
+
+func (l *MSE[T]) Visit(v Visitor[T]) {
+	visitReduction(v, &l.Reduction)
+	v.Bool("half", &l.Half, false)
+	l.Pair.visit(v)
+}
+
+func (l *MSE[T]) Check(*Checker) {}
+
+func (l *MSE[T]) Out() []int { return l.Reduction.shape(l.Pred.Shape...) }
+
+// Huber is half of the squared error up to |e| = delta and goes on with slope delta.
+//
+//	l = e^2/2                     if |e| <= delta        e = pred - target
+//	l = delta (|e| - delta/2)     otherwise
+//
+// The gradient is e within [-delta, delta]. Items are the elements; mean divides by their number. Delta, in (0, inf), default 1.
+//
+// Special cases:
+//
+//	|e| = delta         value delta^2/2, gradient +-delta (no kink)
+//	infinite e          value +Inf, gradient +-delta
+//	equal infinities    NaN, NaN
+//	no element          mean NaN, sum 0
+//
+// Errors: delta not positive or not finite is invalid_param. Several detection libraries give this name to SmoothL1, which is
+// Huber/delta; the pseudo-Huber function is Charbonnier with offset. Source: Huber 1964, Robust estimation of a location parameter.
+type Huber[T any] struct {
+	Reduction
+	Delta float64
+	Pair[T]
+}
+
+var huber = &Def{
+	ID: "huber", Name: "Huber", Title: "Huber", Summary: "quadratic core of half-width delta, slope delta outside",
+	Aliases: []string{"robust squared error"},
+	Tasks:   []Task{TimeSeries},
+	Sources: []Source{{"Huber 1964, Robust estimation of a location parameter, Ann. Math. Statist. 35(1)", "", ""}},
+}
+
+func (l *Huber[T]) Def() *Def { return huber }
+
+func (l *Huber[T]) Visit(v Visitor[T]) {
+	visitReduction(v, &l.Reduction)
+	v.Float("delta", &l.Delta, 1, Above(0))
+	l.Pair.visit(v)
+}
+
+func (l *Huber[T]) Check(*Checker) {}
+
+func (l *Huber[T]) Out() []int { return l.Reduction.shape(l.Pred.Shape...) }

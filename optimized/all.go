@@ -14,6 +14,7 @@ var CPU = []Row{
 	row(L1[float32], L1[float64]),
 	row(MSE[float32], MSE[float64]),
 	row(Huber[float32], Huber[float64]),
+	row(LogCosh[float32], LogCosh[float64]),
 	row(CrossEntropy[float32], CrossEntropy[float64]),
 	row(Focal[float32], Focal[float64]),
 	row(IoU[float32], IoU[float64]),

@@ -47,6 +47,7 @@ var byHand = []hand{
 	flawed("l1", l1, l1Flaws),
 	flawed("mse", mse, mseFlaws),
 	flawed("huber", huber, huberFlaws),
+	flawed("log_cosh", logCosh, logCoshFlaws),
 	flawed("cross_entropy", crossEntropy, crossEntropyFlaws),
 	flawed("focal", focal, focalFlaws),
 	flawed("iou", iou, iouFlaws),

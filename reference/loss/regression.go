@@ -174,3 +174,41 @@ func (l *Huber[T]) Visit(v Visitor[T]) {
 func (l *Huber[T]) Check(*Checker) {}
 
 func (l *Huber[T]) Out() []int { return l.Reduction.shape(l.Pred.Shape...) }
+
+// LogCosh is the logarithm of the hyperbolic cosine of the error: e^2/2 near 0, |e| - log 2 far away.
+//
+//	l = log(cosh(e))        e = pred - target, gradient tanh(e)
+//
+// Items are the elements; mean divides by their number.
+//
+// Special cases:
+//
+//	large |e|           |e| - log 2, where cosh(e) has long overflowed
+//	small |e|           e^2/2 and e to full relative accuracy
+//	infinite e          value +Inf, gradient +-1
+//	equal infinities    NaN, NaN
+//	no element          mean NaN, sum 0
+//
+// Keras and Optax evaluate |e| + log1p(exp(-2|e|)) - log 2, which loses all digits for small e.
+// Source: Chen et al. 2019, Log hyperbolic cosine loss improves variational auto-encoder.
+type LogCosh[T any] struct {
+	Reduction
+	Pair[T]
+}
+
+var logCosh = &Def{
+	ID: "log_cosh", Name: "LogCosh", Title: "Log-cosh", Summary: "logarithm of the hyperbolic cosine: smooth L1-like loss without a parameter",
+	Aliases: []string{"log hyperbolic cosine"},
+	Sources: []Source{{"Chen et al. 2019, Log Hyperbolic Cosine Loss Improves Variational Auto-Encoder", "OpenReview rkglvsC9Ym", ""}},
+}
+
+func (l *LogCosh[T]) Def() *Def { return logCosh }
+
+func (l *LogCosh[T]) Visit(v Visitor[T]) {
+	visitReduction(v, &l.Reduction)
+	l.Pair.visit(v)
+}
+
+func (l *LogCosh[T]) Check(*Checker) {}
+
+func (l *LogCosh[T]) Out() []int { return l.Reduction.shape(l.Pred.Shape...) }

@@ -15,6 +15,7 @@ var CPU = []Row{
 	row(MSE[float32], MSE[float64]),
 	row(Huber[float32], Huber[float64]),
 	row(LogCosh[float32], LogCosh[float64]),
+	row(Charbonnier[float32], Charbonnier[float64]),
 	row(CrossEntropy[float32], CrossEntropy[float64]),
 	row(Focal[float32], Focal[float64]),
 	row(IoU[float32], IoU[float64]),

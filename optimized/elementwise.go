@@ -1,6 +1,10 @@
 package optimized
 
-import "github.com/goldenloss/goldenloss/reference/loss"
+import (
+	"math"
+
+	"github.com/goldenloss/goldenloss/reference/loss"
+)
 
 // elementChunk is the number of elements of a chunk of an elementwise loss.
 const elementChunk = 8192
@@ -97,3 +101,55 @@ func (w *weights[T]) scaledPair(gp, gt []T, d []float64, lo int) {
 
 // within is x between -limit and limit, NaN for NaN. It compiles to no jump.
 func within(x, limit float64) float64 { return max(-limit, min(x, limit)) }
+
+// differences fills e with pred - target.
+func differences[T loss.Float](e []float64, pred, target []T) {
+	pred, target = pred[:len(e)], target[:len(e)]
+	for j := range e {
+		e[j] = float64(pred[j]) - float64(target[j])
+	}
+}
+
+// exponentials fills t with exp(x) and m with 1 - exp(x), both with relative accuracy: the distance of an entry of the table from 1 is
+// exact. All x lie between expLeast and 500.
+func exponentials[T loss.Float](t, m, x []float64) {
+	t, m = t[:len(x)], m[:len(x)]
+	if single[T]() {
+		for j, x := range x {
+			z := x*perLn2 + round
+			k := math.Float64bits(z)
+			r := x - (z-round)*(math.Ln2/64)
+			s := math.Float64frombits(expTable[k%64].bits+k<<46) * expScale
+			p := s * (r * (1 + r*(1./2+r*(1./6))))
+			t[j], m[j] = s+p, (1-s)-p
+		}
+		return
+	}
+	for j, x := range x {
+		z := x*perLn2 + round
+		k := math.Float64bits(z)
+		e := &expTable[k%64]
+		s := math.Float64frombits(e.bits+k<<46) * expScale
+		z -= round
+		r := x - z*(ln2/64) - z*(ln2Low/64)
+		p := s * (e.low + (r + r*r*(1./2+r*(1./6+r*(1./24+r*(1./120+r*(1./720)))))))
+		t[j], m[j] = s+p, (1-s)-p
+	}
+}
+
+// logarithms replaces every x, a normal number, by its logarithm, with absolute accuracy near 1.
+func logarithms[T loss.Float](x []float64) {
+	if single[T]() {
+		for j, v := range x {
+			b := math.Float64bits(v)
+			n := float64(int(b>>52) - 1023)
+			x[j] = n*math.Ln2 + unitLog1p32(math.Float64frombits(b<<12>>12|oneBits)-1)
+		}
+		return
+	}
+	for j, v := range x {
+		b := math.Float64bits(v)
+		n := float64(int(b>>52) - 1023)
+		x[j] = n*ln2 + (unitLog1p64(math.Float64frombits(b<<12>>12|oneBits)-1) + n*ln2Low)
+	}
+}

@@ -20,10 +20,15 @@ type logCoshKernel[T loss.Float] struct{}
 // items share t = exp(-2|e|) and m = 1 - t: the derivative tanh|e| is m/(1+t). The value is half of log1p(sinh(e)^2) with sinh(e)^2 =
 // m^2/(4t) near 0, and |e| - log 2 + log1p(t) elsewhere.
 func (logCoshKernel[T]) items(l, d []float64, pred, target []T) {
-	var a, t, m [strip]float64
+	var a, x, t, m [strip]float64
 	n := len(l)
 	differences(a[:n], pred, target)
-	decaysOfTwice[T](t[:n], m[:n], a[:n])
+	for j := range n {
+		if x[j] = -2 * math.Abs(a[j]); x[j] < expLeast {
+			x[j] = expLeast
+		}
+	}
+	exponentials[T](t[:n], m[:n], x[:n])
 	for j := range d {
 		d[j] = math.Copysign(m[j]/(1+t[j]), a[j])
 	}
@@ -41,48 +46,5 @@ func (logCoshKernel[T]) items(l, d []float64, pred, target []T) {
 	tails[T](l, l)
 	for j := range l {
 		l[j] = t[j] + m[j]*l[j]
-	}
-}
-
-// differences fills e with pred - target.
-func differences[T loss.Float](e []float64, pred, target []T) {
-	pred, target = pred[:len(e)], target[:len(e)]
-	for j := range e {
-		e[j] = float64(pred[j]) - float64(target[j])
-	}
-}
-
-// decaysOfTwice fills t with exp(-2|e|) and m with 1 - exp(-2|e|), each with relative accuracy: the distance of an entry of the table
-// from 1 is exact.
-func decaysOfTwice[T loss.Float](t, m, e []float64) {
-	t, m = t[:len(e)], m[:len(e)]
-	if single[T]() {
-		for j := range e {
-			x := -2 * math.Abs(e[j])
-			if x < expLeast {
-				x = expLeast
-			}
-			z := x*perLn2 + round
-			k := math.Float64bits(z)
-			r := x - (z-round)*(math.Ln2/64)
-			s := math.Float64frombits(expTable[k%64].bits+k<<46) * expScale
-			p := s * (r * (1 + r*(1./2+r*(1./6))))
-			t[j], m[j] = s+p, (1-s)-p
-		}
-		return
-	}
-	for j := range e {
-		x := -2 * math.Abs(e[j])
-		if x < expLeast {
-			x = expLeast
-		}
-		z := x*perLn2 + round
-		k := math.Float64bits(z)
-		entry := &expTable[k%64]
-		s := math.Float64frombits(entry.bits+k<<46) * expScale
-		z -= round
-		r := x - z*(ln2/64) - z*(ln2Low/64)
-		p := s * (entry.low + (r + r*r*(1./2+r*(1./6+r*(1./24+r*(1./120+r*(1./720)))))))
-		t[j], m[j] = s+p, (1-s)-p
 	}
 }

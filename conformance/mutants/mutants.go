@@ -48,6 +48,7 @@ var byHand = []hand{
 	flawed("mse", mse, mseFlaws),
 	flawed("huber", huber, huberFlaws),
 	flawed("log_cosh", logCosh, logCoshFlaws),
+	flawed("charbonnier", charbonnier, charbonnierFlaws),
 	flawed("cross_entropy", crossEntropy, crossEntropyFlaws),
 	flawed("focal", focal, focalFlaws),
 	flawed("iou", iou, iouFlaws),

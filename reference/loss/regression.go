@@ -212,3 +212,52 @@ func (l *LogCosh[T]) Visit(v Visitor[T]) {
 func (l *LogCosh[T]) Check(*Checker) {}
 
 func (l *LogCosh[T]) Out() []int { return l.Reduction.shape(l.Pred.Shape...) }
+
+// Charbonnier is a power of the hypotenuse of the error and eps: with alpha 1/2 the absolute error, rounded at the origin.
+//
+//	l = (e^2 + eps^2)^alpha                    e = pred - target
+//	l = (e^2 + eps^2)^alpha - eps^(2 alpha)    with offset
+//
+// The gradient is 2 alpha e (e^2 + eps^2)^(alpha-1). Items are the elements; mean divides by their number. Eps, in [0, inf), default
+// 1e-3, enters squared; alpha, in (0, 1], default 1/2; offset, default false, makes the loss of equal inputs 0.
+//
+// Special cases:
+//
+//	e = 0               value eps^(2 alpha), or 0 with offset; gradient 0
+//	eps = 0             value |e|^(2 alpha)
+//	infinite e          value +Inf; gradient 0 for alpha < 1/2, +-1 for 1/2, +-Inf above
+//	equal infinities    NaN, NaN
+//	no element          mean NaN, sum 0
+//
+// Kinks: e = 0 for eps = 0 and alpha <= 1/2, interval [-1, 1] for alpha = 1/2 and the whole line below; gradient 0.
+// Errors: eps negative, alpha outside (0, 1], or either not finite is invalid_param. BasicSR and others add their eps without the
+// square: sqrt(eps) here. That of kornia has eps 1 and offset. Source: Charbonnier et al. 1994, ICIP; Lai et al. 2017, LapSRN, arXiv
+// 1704.03915.
+type Charbonnier[T any] struct {
+	Reduction
+	Eps, Alpha float64
+	Offset     bool
+	Pair[T]
+}
+
+var charbonnier = &Def{
+	ID: "charbonnier", Name: "Charbonnier", Title: "Charbonnier", Summary: "differentiable absolute error",
+	Aliases: []string{"pseudo-Huber", "generalized Charbonnier", "pseudo-L1"},
+	Tasks:   []Task{ImageToImage, Dehazing},
+	Sources: []Source{{"Charbonnier et al. 1994, Two deterministic half-quadratic regularization algorithms for computed imaging, ICIP", "", ""},
+		{"Lai et al. 2017, Deep Laplacian Pyramid Networks for Fast and Accurate Super-Resolution", "arXiv 1704.03915", ""}},
+}
+
+func (l *Charbonnier[T]) Def() *Def { return charbonnier }
+
+func (l *Charbonnier[T]) Visit(v Visitor[T]) {
+	visitReduction(v, &l.Reduction)
+	v.Float("eps", &l.Eps, 1e-3, AtLeast(0))
+	v.Float("alpha", &l.Alpha, 0.5, Range{Min: 0, Max: 1, MinOpen: true, bounded: true})
+	v.Bool("offset", &l.Offset, false)
+	l.Pair.visit(v)
+}
+
+func (l *Charbonnier[T]) Check(*Checker) {}
+
+func (l *Charbonnier[T]) Out() []int { return l.Reduction.shape(l.Pred.Shape...) }

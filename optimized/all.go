@@ -16,6 +16,7 @@ var CPU = []Row{
 	row(Huber[float32], Huber[float64]),
 	row(LogCosh[float32], LogCosh[float64]),
 	row(Charbonnier[float32], Charbonnier[float64]),
+	row(Quantile[float32], Quantile[float64]),
 	row(CrossEntropy[float32], CrossEntropy[float64]),
 	row(Focal[float32], Focal[float64]),
 	row(IoU[float32], IoU[float64]),

@@ -49,6 +49,7 @@ var byHand = []hand{
 	flawed("huber", huber, huberFlaws),
 	flawed("log_cosh", logCosh, logCoshFlaws),
 	flawed("charbonnier", charbonnier, charbonnierFlaws),
+	flawed("quantile", quantile, quantileFlaws),
 	flawed("cross_entropy", crossEntropy, crossEntropyFlaws),
 	flawed("focal", focal, focalFlaws),
 	flawed("iou", iou, iouFlaws),

@@ -1,5 +1,7 @@
 package loss
 
+import "fmt"
+
 // Pair holds the inputs of an elementwise regression loss.
 type Pair[T any] struct {
 	Pred   Tensor[T] // [...], any real, var
@@ -261,3 +263,61 @@ func (l *Charbonnier[T]) Visit(v Visitor[T]) {
 func (l *Charbonnier[T]) Check(*Checker) {}
 
 func (l *Charbonnier[T]) Out() []int { return l.Reduction.shape(l.Pred.Shape...) }
+
+// Quantile is the pinball loss of one or several quantiles, whose minimizer is the tau-quantile of the target.
+//
+//	l = scale max(tau u, (tau-1) u)        u = target - pred
+//
+// The gradient by pred is -scale tau for u > 0 and scale (1-tau) for u < 0; that by target is its negative, summed over the quantiles.
+// With one quantile pred has the shape of target, with K > 1 one more axis, the last, of size K. Items have the shape of pred; mean
+// divides by their number. Taus, K >= 1 numbers in [0, 1], default one of 1/2; scale, in (0, inf), default 1.
+//
+// Special cases:
+//
+//	infinite u          value +Inf, 0 where its coefficient (tau above, 1-tau below) is 0; gradient as for finite u
+//	equal infinities    NaN, NaN
+//	u = 0               value 0, gradient 0 (kink, interval [-scale tau, scale (1-tau)])
+//	no element          mean NaN, sum 0
+//
+// Errors: a tau outside [0, 1], no tau, scale not positive or not finite are invalid_param; pred of another shape is invalid_shape.
+// GluonTS and pytorch-forecasting have scale 2. Papers that write the loss of pred - target swap tau and 1-tau.
+// Source: Koenker and Bassett 1978, Regression quantiles, Econometrica 46(1).
+type Quantile[T any] struct {
+	Reduction
+	Taus   []float64
+	Scale  float64
+	Pred   Tensor[T] // [...] for one quantile, [..., K] for several, any real, var
+	Target Tensor[T] // [...], any real, var
+}
+
+var quantile = &Def{
+	ID: "quantile", Name: "Quantile", Title: "Quantile", Summary: "asymmetric absolute error whose minimizer is the tau-quantile",
+	Aliases: []string{"pinball", "check loss"},
+	Tasks:   []Task{TimeSeries},
+	Sources: []Source{{"Koenker, Bassett 1978, Regression quantiles, Econometrica 46(1)", "", ""}},
+}
+
+func (l *Quantile[T]) Def() *Def { return quantile }
+
+func (l *Quantile[T]) Visit(v Visitor[T]) {
+	visitReduction(v, &l.Reduction)
+	v.Floats("taus", &l.Taus, []float64{0.5}, Between(0, 1))
+	v.Float("scale", &l.Scale, 1, Above(0))
+	pred := "..."
+	if len(l.Taus) > 1 {
+		pred = "... K"
+	}
+	v.Var("pred", &l.Pred, pred, Real)
+	v.Var("target", &l.Target, "...", Real)
+}
+
+func (l *Quantile[T]) Check(c *Checker) {
+	k := len(l.Taus)
+	c.Param(k > 0, "taus", "at least one quantile", "none")
+	if k > 1 {
+		last := l.Pred.Shape[len(l.Pred.Shape)-1]
+		c.Shape(last == k, "pred", fmt.Sprintf("a last axis of %d quantiles", k), l.Pred.Shape)
+	}
+}
+
+func (l *Quantile[T]) Out() []int { return l.Reduction.shape(l.Pred.Shape...) }

@@ -17,6 +17,7 @@ var CPU = []Row{
 	row(LogCosh[float32], LogCosh[float64]),
 	row(Charbonnier[float32], Charbonnier[float64]),
 	row(Quantile[float32], Quantile[float64]),
+	row(PixelwiseMean[float32], PixelwiseMean[float64]),
 	row(CrossEntropy[float32], CrossEntropy[float64]),
 	row(Focal[float32], Focal[float64]),
 	row(IoU[float32], IoU[float64]),

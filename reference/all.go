@@ -11,6 +11,7 @@ var All = []loss.Impl[float64]{
 	loss.Split[float64](LogCosh, LogCoshGrad),
 	loss.Split[float64](Charbonnier, CharbonnierGrad),
 	loss.Split[float64](Quantile, QuantileGrad),
+	loss.Split[float64](PixelwiseMean, PixelwiseMeanGrad),
 	loss.Split[float64](CrossEntropy, CrossEntropyGrad),
 	loss.Split[float64](Focal, FocalGrad),
 	loss.Split[float64](IoU, IoUGrad),

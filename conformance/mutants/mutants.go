@@ -50,6 +50,7 @@ var byHand = []hand{
 	flawed("log_cosh", logCosh, logCoshFlaws),
 	flawed("charbonnier", charbonnier, charbonnierFlaws),
 	flawed("quantile", quantile, quantileFlaws),
+	flawed("pixelwise_mean", pixelwiseMean, pixelwiseMeanFlaws),
 	flawed("cross_entropy", crossEntropy, crossEntropyFlaws),
 	flawed("focal", focal, focalFlaws),
 	flawed("iou", iou, iouFlaws),

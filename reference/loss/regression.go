@@ -321,3 +321,51 @@ func (l *Quantile[T]) Check(c *Checker) {
 }
 
 func (l *Quantile[T]) Out() []int { return l.Reduction.shape(l.Pred.Shape...) }
+
+// PixelwiseMean is the mean over pixels of an error that is summed (or averaged) over channels.
+//
+//	d[n,h,w] = sum_c |pred - target|^p     divided by C for channel = mean
+//
+// Items are the pixels, [N, d1, ..., dk]; mean divides by their number. P is 1 (default) or 2; channel is sum (default) or mean. With
+// channel = sum this is C times L1 or MSE, with channel = mean it is equal to them.
+//
+// Special cases:
+//
+//	NaN in one channel    the pixel is NaN, and so are the gradients of all of its channels
+//	infinite error        the pixel is +Inf; gradients +-1 for p = 1, +-Inf for p = 2
+//	no pixel              mean NaN, sum 0
+//	C = 0                 items 0, NaN for channel = mean
+//
+// Kinks: e = 0 for p = 1, interval [-1, 1] (divided by C for channel = mean); gradient 0.
+// Errors: p other than 1 and 2 is invalid_param, rank below 2 invalid_shape. The name has no formula of its own: papers print 1/(WH),
+// 1/(3WH) or 1/(WHC) for the same words, so that the factor is a parameter. Source: none, a definition of this suite.
+type PixelwiseMean[T any] struct {
+	Reduction
+	P       int
+	Channel string
+	Pair[T] // [N, C, d1, ..., dk]
+}
+
+var pixelwiseMean = &Def{
+	ID: "pixelwise_mean", Name: "PixelwiseMean", Title: "Pixel-wise mean", Summary: "average over pixels of the channel-summed error",
+	Aliases: []string{"pixel-wise loss"},
+	Tasks:   []Task{Dehazing},
+	Sources: []Source{{"definition of this suite", "", ""}},
+}
+
+func (l *PixelwiseMean[T]) Def() *Def { return pixelwiseMean }
+
+func (l *PixelwiseMean[T]) Visit(v Visitor[T]) {
+	visitReduction(v, &l.Reduction)
+	v.Int("p", &l.P, 1, Between(1, 2))
+	v.Enum("channel", &l.Channel, "sum", "mean")
+	v.Var("pred", &l.Pred, "N C ...", Real)
+	v.Var("target", &l.Target, "N C ...", Real)
+}
+
+func (l *PixelwiseMean[T]) Check(*Checker) {}
+
+func (l *PixelwiseMean[T]) Out() []int {
+	s := l.Pred.Shape
+	return l.Reduction.shape(append([]int{s[0]}, s[2:]...)...)
+}

@@ -25,6 +25,18 @@ var CPU = []Row{
 	row(NTXent[float32], NTXent[float64]),
 	row(Perceptual[float32], Perceptual[float64]),
 	row(SSIM[float32], SSIM[float64]),
+	row(GIoU[float32], GIoU[float64]),
+	row(DIoU[float32], DIoU[float64]),
+	row(CIoU[float32], CIoU[float64]),
+	row(EIoU[float32], EIoU[float64]),
+	row(FocalEIoU[float32], FocalEIoU[float64]),
+	row(SoftmaxCrossEntropy[float32], SoftmaxCrossEntropy[float64]),
+	row(WeightedCrossEntropy[float32], WeightedCrossEntropy[float64]),
+	row(PixelwiseCrossEntropy[float32], PixelwiseCrossEntropy[float64]),
+	row(Jaccard[float32], Jaccard[float64]),
+	row(Tversky[float32], Tversky[float64]),
+	row(NoisePrediction[float32], NoisePrediction[float64]),
+	row(VAE[float32], VAE[float64]),
 }
 
 func row[L, M any, P loss.Of[float32, L], Q loss.Of[float64, M]](f func(out []float32, grad, in P, dOut []float32),

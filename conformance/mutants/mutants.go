@@ -58,6 +58,18 @@ var byHand = []hand{
 	flawed("nt_xent", ntXent, ntXentFlaws),
 	flawed("perceptual", perceptual, perceptualFlaws),
 	flawed("ssim", ssim, ssimFlaws),
+	flawed("giou", giou, giouFlaws),
+	flawed("diou", diou, diouFlaws),
+	flawed("ciou", ciou, ciouFlaws),
+	flawed("eiou", eiou, eiouFlaws),
+	flawed("focal_eiou", focalEIoU, focalEIoUFlaws),
+	flawed("softmax_cross_entropy", softmaxCrossEntropy, softmaxCrossEntropyFlaws),
+	flawed("weighted_cross_entropy", weightedCrossEntropy, weightedCrossEntropyFlaws),
+	flawed("pixelwise_cross_entropy", pixelwiseCrossEntropy, pixelwiseCrossEntropyFlaws),
+	flawed("jaccard", jaccard, jaccardFlaws),
+	flawed("tversky", tversky, tverskyFlaws),
+	{"noise_prediction", noisePrediction, nil},
+	{"vae", vae, nil},
 }
 
 // always is an Affects for mistakes that show in any problem.
@@ -66,9 +78,30 @@ func always(problem) bool { return true }
 // Exemption says why a mutant cannot be told from a right implementation.
 type Exemption struct{ Loss, Mutant, Reason string }
 
+const other = "the one option takes an input that the other must not be given"
+
 // Exemptions lists the mutants that no case can kill. One that a case kills does not belong here.
 var Exemptions = []Exemption{
 	{"dice", "value without infinity", "scores are clamped above 0 and weights are finite: no value is infinite"},
+	{"giou", "value without infinity", "the terms of finite boxes are bounded, and an infinite coordinate makes the value NaN"},
+	{"diou", "value without infinity", "the terms of finite boxes are bounded, and an infinite coordinate makes the value NaN"},
+	{"ciou", "value without infinity", "the terms of finite boxes are bounded, and an infinite coordinate makes the value NaN"},
+	{"eiou", "value without infinity", "the terms of finite boxes are bounded, and an infinite coordinate makes the value NaN"},
+	{"focal_eiou", "value without infinity", "the terms of finite boxes are bounded, and an infinite coordinate makes the value NaN"},
 	{"nt_xent", "value without infinity", "an infinite input makes the value NaN, and similarities that overflow are outside the cases"},
 	{"ssim", "value without infinity", "an infinite pixel makes the value NaN; the similarity of finite images is finite"},
+	{"weighted_cross_entropy", "mode class -> pixel", "each mode has inputs that the others refuse"},
+	{"weighted_cross_entropy", "mode class -> binary_pos", "each mode has inputs that the others refuse"},
+	{"weighted_cross_entropy", "mode pixel -> class", "each mode has inputs that the others refuse"},
+	{"weighted_cross_entropy", "mode pixel -> binary_pos", "each mode has inputs that the others refuse"},
+	{"weighted_cross_entropy", "mode binary_pos -> class", "each mode has inputs that the others refuse"},
+	{"weighted_cross_entropy", "mode binary_pos -> pixel", "each mode has inputs that the others refuse"},
+	{"jaccard", "value without infinity", "scores are clamped above 0 and weights are finite: no value is infinite"},
+	{"tversky", "value without infinity", "scores are clamped above 0 and weights are finite: no value is infinite"},
+	{"noise_prediction", "prediction eps -> x0", other}, {"noise_prediction", "prediction eps -> v", other},
+	{"noise_prediction", "prediction x0 -> eps", other}, {"noise_prediction", "prediction x0 -> v", other},
+	{"noise_prediction", "weighting none -> custom", other}, {"noise_prediction", "weighting min_snr -> custom", other},
+	{"noise_prediction", "weighting snr -> custom", other},
+	{"vae", "recon_kind bernoulli_logits -> gaussian_logvar", other}, {"vae", "recon_kind bernoulli_probs -> gaussian_logvar", other},
+	{"vae", "recon_kind gaussian_unit -> gaussian_logvar", other}, {"vae", "recon_kind l1 -> gaussian_logvar", other},
 }

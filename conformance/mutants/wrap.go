@@ -116,7 +116,7 @@ func inputs(base implementation) []Mutant {
 			list = append(list, changed(base, f.name+" "+name, does, func(p problem) bool {
 				any := false
 				for _, g := range loss.Fields(p) {
-					if (g.Name == f.name || f.layers && g.Layer >= 0 && strings.HasPrefix(g.Name, f.name+"_")) && g.Given() && change(&g) {
+					if g.Role == f.role && (g.Name == f.name || f.layers && g.Layer >= 0 && strings.HasPrefix(g.Name, f.name+"_")) && g.Given() && change(&g) {
 						any = true
 					}
 				}
@@ -176,7 +176,7 @@ func nextClass(p problem, name string) bool {
 	}
 	any := false
 	for _, f := range fields {
-		if f.Name == name && f.Given() {
+		if f.Name == name && f.Role == loss.RoleIndex && f.Given() {
 			for i, y := range f.Index.Data {
 				if 0 <= y && y < classes && classes > 1 {
 					f.Index.Data[i] = (y + 1) % classes

@@ -11,16 +11,34 @@ import (
 )
 
 // problems makes an empty problem of every loss.
-var problems = map[string]func() Problem[float64]{
-	"smooth_l1":     func() Problem[float64] { return New[float64, SmoothL1[float64]]() },
-	"cross_entropy": func() Problem[float64] { return New[float64, CrossEntropy[float64]]() },
-	"focal":         func() Problem[float64] { return New[float64, Focal[float64]]() },
-	"iou":           func() Problem[float64] { return New[float64, IoU[float64]]() },
-	"dice":          func() Problem[float64] { return New[float64, Dice[float64]]() },
-	"nt_xent":       func() Problem[float64] { return New[float64, NTXent[float64]]() },
-	"perceptual":    func() Problem[float64] { return New[float64, Perceptual[float64]]() },
-	"ssim":          func() Problem[float64] { return New[float64, SSIM[float64]]() },
-}
+var problems = func() map[string]func() Problem[float64] {
+	all := map[string]func() Problem[float64]{}
+	for _, f := range []func() Problem[float64]{
+		func() Problem[float64] { return New[float64, IoU[float64]]() },
+		func() Problem[float64] { return New[float64, GIoU[float64]]() },
+		func() Problem[float64] { return New[float64, DIoU[float64]]() },
+		func() Problem[float64] { return New[float64, CIoU[float64]]() },
+		func() Problem[float64] { return New[float64, EIoU[float64]]() },
+		func() Problem[float64] { return New[float64, FocalEIoU[float64]]() },
+		func() Problem[float64] { return New[float64, CrossEntropy[float64]]() },
+		func() Problem[float64] { return New[float64, SoftmaxCrossEntropy[float64]]() },
+		func() Problem[float64] { return New[float64, WeightedCrossEntropy[float64]]() },
+		func() Problem[float64] { return New[float64, PixelwiseCrossEntropy[float64]]() },
+		func() Problem[float64] { return New[float64, Focal[float64]]() },
+		func() Problem[float64] { return New[float64, NoisePrediction[float64]]() },
+		func() Problem[float64] { return New[float64, VAE[float64]]() },
+		func() Problem[float64] { return New[float64, NTXent[float64]]() },
+		func() Problem[float64] { return New[float64, Perceptual[float64]]() },
+		func() Problem[float64] { return New[float64, SSIM[float64]]() },
+		func() Problem[float64] { return New[float64, SmoothL1[float64]]() },
+		func() Problem[float64] { return New[float64, Dice[float64]]() },
+		func() Problem[float64] { return New[float64, Jaccard[float64]]() },
+		func() Problem[float64] { return New[float64, Tversky[float64]]() },
+	} {
+		all[f().Def().ID] = f
+	}
+	return all
+}()
 
 func TestEveryLossIsTested(t *testing.T) {
 	require.Len(t, problems, len(All))
@@ -160,12 +178,22 @@ func TestConvertAndGrad(t *testing.T) {
 
 func TestRanges(t *testing.T) {
 	for r, text := range map[Range]string{Between(0, 1): "[0, 1]", AtLeast(0): "[0, inf)", Above(0): "(0, inf)", AtMost(1): "(-inf, 1]",
-		Inside(0, 1): "(0, 1)", {}: "(-inf, inf)"} {
+		Inside(0, 1): "(0, 1)", Ends(-1, 1): "{-1, 1}", {}: "(-inf, inf)"} {
 		require.Equal(t, text, r.String())
 		require.False(t, r.Contains(math.NaN()))
 	}
 	require.False(t, Above(0).Contains(0))
 	require.True(t, AtLeast(0).Contains(0))
+	require.True(t, Ends(-1, 1).Contains(-1))
+	for _, x := range []float64{0, 2, math.NaN()} {
+		require.True(t, Ends(-1, 1).excludes(x))
+	}
+	// A closed infinite end is legal, an unbounded range is finite.
+	for r, ok := range map[Range]bool{Between(1, math.Inf(1)): true, AtLeast(1): false, {}: false} {
+		c := &Checker{}
+		c.inRange(Param{Name: "p", Range: r, Value: math.Inf(1)})
+		require.Equal(t, ok, c.err() == nil, r.String())
+	}
 }
 
 func TestParseParams(t *testing.T) {

@@ -11,6 +11,13 @@ type Row struct {
 // CPU lists the optimized implementation of every loss.
 var CPU = []Row{
 	row(SmoothL1[float32], SmoothL1[float64]),
+	row(L1[float32], L1[float64]),
+	row(MSE[float32], MSE[float64]),
+	row(Huber[float32], Huber[float64]),
+	row(LogCosh[float32], LogCosh[float64]),
+	row(Charbonnier[float32], Charbonnier[float64]),
+	row(Quantile[float32], Quantile[float64]),
+	row(PixelwiseMean[float32], PixelwiseMean[float64]),
 	row(CrossEntropy[float32], CrossEntropy[float64]),
 	row(Focal[float32], Focal[float64]),
 	row(IoU[float32], IoU[float64]),

@@ -5,6 +5,13 @@ import "github.com/goldenloss/goldenloss/reference/loss"
 // All lists the reference implementation of every loss.
 var All = []loss.Impl[float64]{
 	loss.Split[float64](SmoothL1, SmoothL1Grad),
+	loss.Split[float64](L1, L1Grad),
+	loss.Split[float64](MSE, MSEGrad),
+	loss.Split[float64](Huber, HuberGrad),
+	loss.Split[float64](LogCosh, LogCoshGrad),
+	loss.Split[float64](Charbonnier, CharbonnierGrad),
+	loss.Split[float64](Quantile, QuantileGrad),
+	loss.Split[float64](PixelwiseMean, PixelwiseMeanGrad),
 	loss.Split[float64](CrossEntropy, CrossEntropyGrad),
 	loss.Split[float64](Focal, FocalGrad),
 	loss.Split[float64](IoU, IoUGrad),

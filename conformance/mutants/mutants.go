@@ -44,6 +44,13 @@ type hand struct {
 // byHand lists the mistakes in the arithmetic of every loss.
 var byHand = []hand{
 	flawed("smooth_l1", smoothL1, smoothL1Flaws),
+	flawed("l1", l1, l1Flaws),
+	flawed("mse", mse, mseFlaws),
+	flawed("huber", huber, huberFlaws),
+	flawed("log_cosh", logCosh, logCoshFlaws),
+	flawed("charbonnier", charbonnier, charbonnierFlaws),
+	flawed("quantile", quantile, quantileFlaws),
+	flawed("pixelwise_mean", pixelwiseMean, pixelwiseMeanFlaws),
 	flawed("cross_entropy", crossEntropy, crossEntropyFlaws),
 	flawed("focal", focal, focalFlaws),
 	flawed("iou", iou, iouFlaws),

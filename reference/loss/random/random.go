@@ -29,6 +29,13 @@ type Maker struct {
 // All lists the losses.
 var All = []Maker{
 	of(smoothL1, always),
+	of(l1, always),
+	of(mse, always),
+	of(huber, always),
+	of(logCosh, always),
+	of(charbonnier, always),
+	of(quantile, always),
+	of(pixelwiseMean, always),
 	of(crossEntropy, always),
 	of(focal, always),
 	of(iou, always),

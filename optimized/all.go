@@ -21,6 +21,7 @@ var CPU = []Row{
 	row(SoftmaxCrossEntropy[float32], SoftmaxCrossEntropy[float64]),
 	row(WeightedCrossEntropy[float32], WeightedCrossEntropy[float64]),
 	row(PixelwiseCrossEntropy[float32], PixelwiseCrossEntropy[float64]),
+	row(CategoricalCrossEntropy[float32], CategoricalCrossEntropy[float64]),
 	row(Jaccard[float32], Jaccard[float64]),
 	row(Tversky[float32], Tversky[float64]),
 }

@@ -54,6 +54,7 @@ var byHand = []hand{
 	flawed("softmax_cross_entropy", softmaxCrossEntropy, softmaxCrossEntropyFlaws),
 	flawed("weighted_cross_entropy", weightedCrossEntropy, weightedCrossEntropyFlaws),
 	flawed("pixelwise_cross_entropy", pixelwiseCrossEntropy, pixelwiseCrossEntropyFlaws),
+	flawed("categorical_cross_entropy", categoricalCrossEntropy, categoricalCrossEntropyFlaws),
 	flawed("jaccard", jaccard, jaccardFlaws),
 	flawed("tversky", tversky, tverskyFlaws),
 }

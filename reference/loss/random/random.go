@@ -46,6 +46,9 @@ var All = []Maker{
 	of(softmaxCrossEntropy, func(p *loss.SoftmaxCrossEntropy[float64]) bool { return p.Axis != 0 && p.Axis != -len(p.Logits.Shape) }),
 	of(weightedCrossEntropy, always),
 	of(pixelwiseCrossEntropy, always),
+	of(categoricalCrossEntropy, func(p *loss.CategoricalCrossEntropy[float64]) bool {
+		return p.Axis != 0 && p.Axis != -len(p.Prob.Shape)
+	}),
 }
 
 // of makes a Maker of a function that fills in numbers and inputs; switches and enumerations are drawn already, and the function

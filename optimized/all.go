@@ -38,6 +38,7 @@ var CPU = []Row{
 	row(WeightedCrossEntropy[float32], WeightedCrossEntropy[float64]),
 	row(PixelwiseCrossEntropy[float32], PixelwiseCrossEntropy[float64]),
 	row(GWD[float32], GWD[float64]),
+	row(CategoricalCrossEntropy[float32], CategoricalCrossEntropy[float64]),
 	row(Jaccard[float32], Jaccard[float64]),
 	row(Tversky[float32], Tversky[float64]),
 	row(NoisePrediction[float32], NoisePrediction[float64]),

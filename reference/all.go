@@ -32,6 +32,7 @@ var All = []loss.Impl[float64]{
 	loss.Split[float64](WeightedCrossEntropy, WeightedCrossEntropyGrad),
 	loss.Split[float64](PixelwiseCrossEntropy, PixelwiseCrossEntropyGrad),
 	loss.Split[float64](GWD, GWDGrad),
+	loss.Split[float64](CategoricalCrossEntropy, CategoricalCrossEntropyGrad),
 	loss.Split[float64](Jaccard, JaccardGrad),
 	loss.Split[float64](Tversky, TverskyGrad),
 	loss.Split[float64](NoisePrediction, NoisePredictionGrad),

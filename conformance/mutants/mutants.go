@@ -71,6 +71,7 @@ var byHand = []hand{
 	flawed("weighted_cross_entropy", weightedCrossEntropy, weightedCrossEntropyFlaws),
 	flawed("pixelwise_cross_entropy", pixelwiseCrossEntropy, pixelwiseCrossEntropyFlaws),
 	flawed("gwd", gwd, gwdFlaws),
+	flawed("categorical_cross_entropy", categoricalCrossEntropy, categoricalCrossEntropyFlaws),
 	flawed("jaccard", jaccard, jaccardFlaws),
 	flawed("tversky", tversky, tverskyFlaws),
 	{"noise_prediction", noisePrediction, nil},

@@ -66,6 +66,7 @@ var All = []*Def{
 	giou, diou, ciou, eiou, focalEIoU,
 	softmaxCrossEntropy, weightedCrossEntropy, pixelwiseCrossEntropy,
 	giou, diou, ciou, eiou, focalEIoU, gwd,
+	softmaxCrossEntropy, weightedCrossEntropy, pixelwiseCrossEntropy, categoricalCrossEntropy,
 	jaccard, tversky,
 	noisePrediction, vae,
 }

@@ -68,6 +68,9 @@ var All = []Maker{
 		return p.FreeBitsMode != "batch_mean" && (p.ReconKind != "gaussian_logvar" || len(p.ReconLogvar.Shape) > 0)
 	}),
 	of(gwd, always),
+	of(categoricalCrossEntropy, func(p *loss.CategoricalCrossEntropy[float64]) bool {
+		return p.Axis != 0 && p.Axis != -len(p.Prob.Shape)
+	}),
 }
 
 // of makes a Maker of a function that fills in numbers and inputs; switches and enumerations are drawn already, and the function

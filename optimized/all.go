@@ -20,6 +20,8 @@ var CPU = []Row{
 	row(SSIM[float32], SSIM[float64]),
 	row(Jaccard[float32], Jaccard[float64]),
 	row(Tversky[float32], Tversky[float64]),
+	row(FeatureMatching[float32], FeatureMatching[float64]),
+	row(Style[float32], Style[float64]),
 }
 
 func row[L, M any, P loss.Of[float32, L], Q loss.Of[float64, M]](f func(out []float32, grad, in P, dOut []float32),

@@ -14,4 +14,6 @@ var All = []loss.Impl[float64]{
 	loss.Split[float64](SSIM, SSIMGrad),
 	loss.Split[float64](Jaccard, JaccardGrad),
 	loss.Split[float64](Tversky, TverskyGrad),
+	loss.Split[float64](FeatureMatching, FeatureMatchingGrad),
+	loss.Split[float64](Style, StyleGrad),
 }

@@ -53,6 +53,8 @@ var byHand = []hand{
 	flawed("ssim", ssim, ssimFlaws),
 	flawed("jaccard", jaccard, jaccardFlaws),
 	flawed("tversky", tversky, tverskyFlaws),
+	flawed("feature_matching", featureMatching, featureMatchingFlaws),
+	flawed("style", style, styleFlaws),
 }
 
 // always is an Affects for mistakes that show in any problem.

@@ -80,6 +80,12 @@ var workloads = []workload{
 	{"perceptual", "i2i_cnn_vgg", perceptual("l1", []int{1, 64, 128, 128}, []int{1, 128, 64, 64}, []int{1, 256, 32, 32}, []int{1, 512, 16, 16}), false},
 	{"perceptual", "inp_vit_lpips", perceptual("lpips", []int{1, 64, 128, 128}, []int{1, 128, 64, 64}, []int{1, 256, 32, 32}), false},
 	{"perceptual", "inp_cnn_small", perceptual("johnson", []int{1, 64, 16, 16}, []int{1, 128, 8, 8}), false},
+	{"feature_matching", "i2i_cnn_hd", featureMatching("layerwise_l1", []int{1, 64, 129, 257}, []int{1, 128, 65, 129}, []int{1, 256, 33, 65}), false},
+	{"feature_matching", "a2i_vit_moment", featureMatching("moment", []int{64, 768, 14, 14}), false},
+	{"feature_matching", "i2i_cnn_latency", featureMatching("layerwise_l1", []int{1, 64, 16, 16}, []int{1, 128, 8, 8}), false},
+	{"style", "style_cnn", style("gatys", []int{1, 64, 256, 256}, []int{1, 128, 128, 128}), true},
+	{"style", "inp_vit", style("mse", []int{4, 768, 14, 14}), true},
+	{"style", "style_cnn_latency", style("l1", []int{1, 32, 16, 16}), false},
 	{"ssim", "deh_ssim", ssim(4, 3, 256, 256), true},
 	{"ssim", "deh_ssim_small", ssim(1, 3, 64, 64), false},
 }

@@ -43,6 +43,8 @@ var CPU = []Row{
 	row(Tversky[float32], Tversky[float64]),
 	row(NoisePrediction[float32], NoisePrediction[float64]),
 	row(VAE[float32], VAE[float64]),
+	row(FeatureMatching[float32], FeatureMatching[float64]),
+	row(Style[float32], Style[float64]),
 }
 
 func row[L, M any, P loss.Of[float32, L], Q loss.Of[float64, M]](f func(out []float32, grad, in P, dOut []float32),

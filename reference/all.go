@@ -37,4 +37,6 @@ var All = []loss.Impl[float64]{
 	loss.Split[float64](Tversky, TverskyGrad),
 	loss.Split[float64](NoisePrediction, NoisePredictionGrad),
 	loss.Split[float64](VAE, VAEGrad),
+	loss.Split[float64](FeatureMatching, FeatureMatchingGrad),
+	loss.Split[float64](Style, StyleGrad),
 }

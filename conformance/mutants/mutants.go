@@ -76,6 +76,8 @@ var byHand = []hand{
 	flawed("tversky", tversky, tverskyFlaws),
 	{"noise_prediction", noisePrediction, nil},
 	{"vae", vae, nil},
+	flawed("feature_matching", featureMatching, featureMatchingFlaws),
+	flawed("style", style, styleFlaws),
 }
 
 // always is an Affects for mistakes that show in any problem.

@@ -69,6 +69,7 @@ var All = []*Def{
 	softmaxCrossEntropy, weightedCrossEntropy, pixelwiseCrossEntropy, categoricalCrossEntropy,
 	jaccard, tversky,
 	noisePrediction, vae,
+	jaccard, tversky, featureMatching, style,
 }
 
 // Lookup returns the definition of a loss id, nil where there is none.

@@ -50,6 +50,8 @@ var All = []Maker{
 		return p.Omega == "per_sample_per_channel" || p.Omega == "per_sample"
 	}),
 	of(perceptual, always),
+	of(featureMatching, func(p *loss.FeatureMatching[float64]) bool { return p.Variant != "moment" }),
+	of(style, func(p *loss.Style[float64]) bool { return p.Target[0].Shape[0] == 1 }), // shared by all samples
 	of(ssim, always),
 	of(giou, always),
 	of(diou, always),

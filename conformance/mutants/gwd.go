@@ -16,7 +16,7 @@ const (
 	rootOfScale        = "scale a geometric mean of areas"
 	plusThousandth     = "one thousandth added"
 	oneMinusReciprocal = "one minus the reciprocal"
-	logOfOnePlus       = "logarithm of one plus"
+	gwdLogOfOnePlus    = "logarithm of one plus"
 	floorAfterRoot     = "floor after the root"
 	firstFloorOnly     = "floor of the first root alone"
 	throughFloorOfD2   = "gradient below the floor"
@@ -37,7 +37,7 @@ var gwdFlaws = []flaw{
 	{rootOfScale, "takes the square root for the fourth root of the product of the sides"},
 	{plusThousandth, "adds 1e-3 to the squared distance, as the authors' code does"},
 	{oneMinusReciprocal, "takes 1 - 1/(tau + y), which loses a small loss"},
-	{logOfOnePlus, "takes log(1 + y), which loses a small distance"},
+	{gwdLogOfOnePlus, "takes log(1 + y), which loses a small distance"},
 	{floorAfterRoot, "takes the floor of the root"},
 	{firstFloorOnly, "takes no floor before the second root"},
 	{throughFloorOfD2, "passes the gradient below the floor"},
@@ -210,7 +210,7 @@ func shrunk(in *loss.GWD[float64], y float64, pred, target gaussian, flaw string
 		root()
 	case "log1p":
 		v := math.Log1p(y)
-		if flaw == logOfOnePlus {
+		if flaw == gwdLogOfOnePlus {
 			v = math.Log(1 + y)
 		}
 		step(v, 1/(1+y))

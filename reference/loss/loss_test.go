@@ -14,27 +14,38 @@ import (
 var problems = func() map[string]func() Problem[float64] {
 	all := map[string]func() Problem[float64]{}
 	for _, f := range []func() Problem[float64]{
+		func() Problem[float64] { return New[float64, BinaryCrossEntropyWithLogits[float64]]() },
+		func() Problem[float64] { return New[float64, BinaryCrossEntropy[float64]]() },
+		func() Problem[float64] { return New[float64, Logistic[float64]]() },
+		func() Problem[float64] { return New[float64, KLDivergence[float64]]() },
 		func() Problem[float64] { return New[float64, IoU[float64]]() },
 		func() Problem[float64] { return New[float64, GIoU[float64]]() },
 		func() Problem[float64] { return New[float64, DIoU[float64]]() },
 		func() Problem[float64] { return New[float64, CIoU[float64]]() },
 		func() Problem[float64] { return New[float64, EIoU[float64]]() },
 		func() Problem[float64] { return New[float64, FocalEIoU[float64]]() },
+		func() Problem[float64] { return New[float64, GWD[float64]]() },
 		func() Problem[float64] { return New[float64, CrossEntropy[float64]]() },
 		func() Problem[float64] { return New[float64, SoftmaxCrossEntropy[float64]]() },
 		func() Problem[float64] { return New[float64, WeightedCrossEntropy[float64]]() },
 		func() Problem[float64] { return New[float64, PixelwiseCrossEntropy[float64]]() },
+		func() Problem[float64] { return New[float64, CategoricalCrossEntropy[float64]]() },
 		func() Problem[float64] { return New[float64, Focal[float64]]() },
-		func() Problem[float64] { return New[float64, BinaryCrossEntropyWithLogits[float64]]() },
-		func() Problem[float64] { return New[float64, BinaryCrossEntropy[float64]]() },
-		func() Problem[float64] { return New[float64, Logistic[float64]]() },
-		func() Problem[float64] { return New[float64, KLDivergence[float64]]() },
 		func() Problem[float64] { return New[float64, NoisePrediction[float64]]() },
 		func() Problem[float64] { return New[float64, VAE[float64]]() },
 		func() Problem[float64] { return New[float64, NTXent[float64]]() },
 		func() Problem[float64] { return New[float64, Perceptual[float64]]() },
+		func() Problem[float64] { return New[float64, Style[float64]]() },
+		func() Problem[float64] { return New[float64, FeatureMatching[float64]]() },
 		func() Problem[float64] { return New[float64, SSIM[float64]]() },
 		func() Problem[float64] { return New[float64, SmoothL1[float64]]() },
+		func() Problem[float64] { return New[float64, L1[float64]]() },
+		func() Problem[float64] { return New[float64, MSE[float64]]() },
+		func() Problem[float64] { return New[float64, Huber[float64]]() },
+		func() Problem[float64] { return New[float64, LogCosh[float64]]() },
+		func() Problem[float64] { return New[float64, Charbonnier[float64]]() },
+		func() Problem[float64] { return New[float64, Quantile[float64]]() },
+		func() Problem[float64] { return New[float64, PixelwiseMean[float64]]() },
 		func() Problem[float64] { return New[float64, Dice[float64]]() },
 		func() Problem[float64] { return New[float64, Jaccard[float64]]() },
 		func() Problem[float64] { return New[float64, Tversky[float64]]() },
@@ -43,22 +54,6 @@ var problems = func() map[string]func() Problem[float64] {
 	}
 	return all
 }()
-var problems = map[string]func() Problem[float64]{
-	"smooth_l1":     func() Problem[float64] { return New[float64, SmoothL1[float64]]() },
-	"cross_entropy": func() Problem[float64] { return New[float64, CrossEntropy[float64]]() },
-	"focal":         func() Problem[float64] { return New[float64, Focal[float64]]() },
-	"iou":           func() Problem[float64] { return New[float64, IoU[float64]]() },
-	"dice":          func() Problem[float64] { return New[float64, Dice[float64]]() },
-	"nt_xent":       func() Problem[float64] { return New[float64, NTXent[float64]]() },
-	"perceptual":    func() Problem[float64] { return New[float64, Perceptual[float64]]() },
-	"ssim":          func() Problem[float64] { return New[float64, SSIM[float64]]() },
-	"giou":          func() Problem[float64] { return New[float64, GIoU[float64]]() },
-	"diou":          func() Problem[float64] { return New[float64, DIoU[float64]]() },
-	"ciou":          func() Problem[float64] { return New[float64, CIoU[float64]]() },
-	"eiou":          func() Problem[float64] { return New[float64, EIoU[float64]]() },
-	"focal_eiou":    func() Problem[float64] { return New[float64, FocalEIoU[float64]]() },
-	"gwd":           func() Problem[float64] { return New[float64, GWD[float64]]() },
-}
 
 func TestEveryLossIsTested(t *testing.T) {
 	require.Len(t, problems, len(All))

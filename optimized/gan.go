@@ -20,9 +20,9 @@ type ganTask[T loss.Float] struct {
 func GAN[T loss.Float](out []T, grad, in *loss.GAN[T], dOut []T) {
 	k := take[ganTask[T]]()
 	k.logits = in.Input == "logits"
-	var g guard
+	var g streamGuard
 	if !k.logits {
-		g = newGuard(&in.BernoulliGuard)
+		g = newStreamGuard(&in.BernoulliGuard)
 	}
 	var gr, gf []T
 	if grad != nil {
@@ -58,7 +58,7 @@ func GAN[T loss.Float](out []T, grad, in *loss.GAN[T], dOut []T) {
 }
 
 // stream sets up one stream; fake ones are punished for a high probability, by the factor scale.
-func (k *ganTask[T]) stream(i int, in *loss.GAN[T], g guard, x, grad []T, fake bool, scale float64, out, dOut []T) {
+func (k *ganTask[T]) stream(i int, in *loss.GAN[T], g streamGuard, x, grad []T, fake bool, scale float64, out, dOut []T) {
 	w := newWeights(in.Reduction, dOut, float64(len(x)))
 	if in.Reduction == loss.None { // the items of the second stream follow those of the first
 		out = out[k.size[0]:]
@@ -80,9 +80,9 @@ func (k *ganTask[T]) stream(i int, in *loss.GAN[T], g guard, x, grad []T, fake b
 	k.logit[i] = logitStream[T]{x: x, out: out, g: grad, on: on, off: 1 - on, scale: scale, w: w}
 }
 
-// newGuard prepares a guard.
-func newGuard(b *loss.BernoulliGuard) guard {
-	g := guard{ceiling: math.Inf(1)}
+// newStreamGuard prepares a guard.
+func newStreamGuard(b *loss.BernoulliGuard) streamGuard {
+	g := streamGuard{ceiling: math.Inf(1)}
 	switch b.Guard {
 	case "clip":
 		g.eps, g.low, g.high = b.ClipEps, -logOf(b.ClipEps), -math.Log1p(-b.ClipEps)

@@ -61,7 +61,6 @@ var Tasks = []Models{
 // All lists the definition of every loss, in the order of the catalogue.
 var All = []*Def{
 	smoothL1, l1, mse, huber, logCosh, charbonnier, quantile, pixelwiseMean, crossEntropy, focal, iou, dice, ntXent, perceptual, ssim,
-	smoothL1, crossEntropy, focal, iou, dice, ntXent, perceptual, ssim,
 	giou, diou, ciou, eiou, focalEIoU,
 	softmaxCrossEntropy, weightedCrossEntropy, pixelwiseCrossEntropy,
 	jaccard, tversky,

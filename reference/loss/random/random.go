@@ -50,6 +50,8 @@ var All = []Maker{
 		return p.Omega == "per_sample_per_channel" || p.Omega == "per_sample"
 	}),
 	of(perceptual, always),
+	of(featureMatching, func(p *loss.FeatureMatching[float64]) bool { return p.Variant != "moment" }),
+	of(style, func(p *loss.Style[float64]) bool { return p.Target[0].Shape[0] == 1 }), // shared by all samples
 	of(ssim, always),
 	of(giou, always),
 	of(diou, always),
@@ -59,9 +61,17 @@ var All = []Maker{
 	of(softmaxCrossEntropy, func(p *loss.SoftmaxCrossEntropy[float64]) bool { return p.Axis != 0 && p.Axis != -len(p.Logits.Shape) }),
 	of(weightedCrossEntropy, always),
 	of(pixelwiseCrossEntropy, always),
+	of(binaryCrossEntropyWithLogits, always),
+	of(binaryCrossEntropy, always),
+	of(logistic, always),
+	of(klDivergence, always),
 	of(noisePrediction, always),
 	of(vae, func(p *loss.VAE[float64]) bool {
 		return p.FreeBitsMode != "batch_mean" && (p.ReconKind != "gaussian_logvar" || len(p.ReconLogvar.Shape) > 0)
+	}),
+	of(gwd, always),
+	of(categoricalCrossEntropy, func(p *loss.CategoricalCrossEntropy[float64]) bool {
+		return p.Axis != 0 && p.Axis != -len(p.Prob.Shape)
 	}),
 }
 

@@ -22,6 +22,7 @@ var CPU = []Row{
 	row(WeightedCrossEntropy[float32], WeightedCrossEntropy[float64]),
 	row(PixelwiseCrossEntropy[float32], PixelwiseCrossEntropy[float64]),
 	row(CategoricalCrossEntropy[float32], CategoricalCrossEntropy[float64]),
+	row(FocalSoftmax[float32], FocalSoftmax[float64]),
 	row(Jaccard[float32], Jaccard[float64]),
 	row(Tversky[float32], Tversky[float64]),
 }

@@ -16,6 +16,7 @@ var All = []loss.Impl[float64]{
 	loss.Split[float64](WeightedCrossEntropy, WeightedCrossEntropyGrad),
 	loss.Split[float64](PixelwiseCrossEntropy, PixelwiseCrossEntropyGrad),
 	loss.Split[float64](CategoricalCrossEntropy, CategoricalCrossEntropyGrad),
+	loss.Split[float64](FocalSoftmax, FocalSoftmaxGrad),
 	loss.Split[float64](Jaccard, JaccardGrad),
 	loss.Split[float64](Tversky, TverskyGrad),
 }

@@ -55,6 +55,7 @@ var byHand = []hand{
 	flawed("weighted_cross_entropy", weightedCrossEntropy, weightedCrossEntropyFlaws),
 	flawed("pixelwise_cross_entropy", pixelwiseCrossEntropy, pixelwiseCrossEntropyFlaws),
 	flawed("categorical_cross_entropy", categoricalCrossEntropy, categoricalCrossEntropyFlaws),
+	flawed("focal_softmax", focalSoftmax, focalSoftmaxFlaws),
 	flawed("jaccard", jaccard, jaccardFlaws),
 	flawed("tversky", tversky, tverskyFlaws),
 }

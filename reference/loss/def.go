@@ -61,7 +61,7 @@ var Tasks = []Models{
 // All lists the definition of every loss, in the order of the catalogue.
 var All = []*Def{
 	smoothL1, crossEntropy, focal, iou, dice, ntXent, perceptual, ssim,
-	softmaxCrossEntropy, weightedCrossEntropy, pixelwiseCrossEntropy, categoricalCrossEntropy,
+	softmaxCrossEntropy, weightedCrossEntropy, pixelwiseCrossEntropy, categoricalCrossEntropy, focalSoftmax,
 	jaccard, tversky,
 }
 

@@ -49,6 +49,7 @@ var All = []Maker{
 	of(categoricalCrossEntropy, func(p *loss.CategoricalCrossEntropy[float64]) bool {
 		return p.Axis != 0 && p.Axis != -len(p.Prob.Shape)
 	}),
+	of(focalSoftmax, always),
 }
 
 // of makes a Maker of a function that fills in numbers and inputs; switches and enumerations are drawn already, and the function

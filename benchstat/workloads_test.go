@@ -1,4 +1,4 @@
-package benchstat
+package main
 
 import (
 	"math/rand/v2"
@@ -48,8 +48,27 @@ var workloads = []workload{
 	{"focal", "trk_vit_latency", focal(0.01, 32, 1, 24, 24), false},
 	{"iou", "det_cnn_box", iou(65536), false},
 	{"iou", "det_vit_latency", iou(512), false},
+	{"giou", "det_cnn_box", giou(65536), false},
+	{"giou", "det_vit_matched", giou(6 * 16 * 7), false},
+	{"giou", "det_vit_latency", giou(512), false},
+	{"diou", "det_cnn_box", diou(65536), false},
+	{"diou", "det_vit_matched", diou(6 * 16 * 7), false},
+	{"diou", "det_vit_latency", diou(512), false},
+	{"ciou", "det_cnn_box", ciou(65536), false},
+	{"ciou", "det_vit_matched", ciou(6 * 16 * 7), false},
+	{"ciou", "det_vit_latency", ciou(512), false},
+	{"eiou", "det_cnn_box", eiou(65536), false},
+	{"eiou", "det_vit_matched", eiou(6 * 16 * 7), false},
+	{"eiou", "det_vit_latency", eiou(512), false},
+	{"focal_eiou", "det_cnn_box", focalEIoU(65536), false},
+	{"focal_eiou", "det_vit_matched", focalEIoU(6 * 16 * 7), false},
+	{"focal_eiou", "det_vit_latency", focalEIoU(512), false},
+	{"gwd", "det_cnn_rotated", gwd(65536), false},
+	{"gwd", "det_vit_matched", gwd(6 * 16 * 7), false},
+	{"gwd", "det_vit_latency", gwd(512), false},
 	{"dice", "seg_vit_mask", dice("sigmoid", 400, 1, 12544), false},
 	{"dice", "med_seg", dice("softmax", 1, 4, 96, 96, 96), false},
+	{"dice", "seg_vit_latency", dice("sigmoid", 1, 1, 64, 64), false},
 	{"jaccard", "seg_cnn", jaccard("softmax", 1, 19, 256, 512), false},
 	{"jaccard", "seg_vit_mask", jaccard("sigmoid", 400, 1, 12544), false},
 	{"jaccard", "cls_cnn_latency", jaccard("softmax", 64, 400), false},
@@ -60,6 +79,13 @@ var workloads = []workload{
 	{"nt_xent", "act_vit_latency", ntXent(64, 128), false},
 	{"perceptual", "i2i_cnn_vgg", perceptual("l1", []int{1, 64, 128, 128}, []int{1, 128, 64, 64}, []int{1, 256, 32, 32}, []int{1, 512, 16, 16}), false},
 	{"perceptual", "inp_vit_lpips", perceptual("lpips", []int{1, 64, 128, 128}, []int{1, 128, 64, 64}, []int{1, 256, 32, 32}), false},
+	{"perceptual", "inp_cnn_small", perceptual("johnson", []int{1, 64, 16, 16}, []int{1, 128, 8, 8}), false},
+	{"feature_matching", "i2i_cnn_hd", featureMatching("layerwise_l1", []int{1, 64, 129, 257}, []int{1, 128, 65, 129}, []int{1, 256, 33, 65}), false},
+	{"feature_matching", "a2i_vit_moment", featureMatching("moment", []int{64, 768, 14, 14}), false},
+	{"feature_matching", "i2i_cnn_latency", featureMatching("layerwise_l1", []int{1, 64, 16, 16}, []int{1, 128, 8, 8}), false},
+	{"style", "style_cnn", style("gatys", []int{1, 64, 256, 256}, []int{1, 128, 128, 128}), true},
+	{"style", "inp_vit", style("mse", []int{4, 768, 14, 14}), true},
+	{"style", "style_cnn_latency", style("l1", []int{1, 32, 16, 16}), false},
 	{"ssim", "deh_ssim", ssim(4, 3, 256, 256), true},
 	{"ssim", "deh_ssim_small", ssim(1, 3, 64, 64), false},
 }

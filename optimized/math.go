@@ -157,7 +157,9 @@ func sign(x float64) float64 {
 	if x != x {
 		return x
 	}
-	return math.Copysign(least(math.Abs(x)*0x1p1000*0x1p100, 1), x)
+	b := math.Float64bits(x)
+	nonzero := uint64(-int64(b&^signBit) >> 63)
+	return math.Float64frombits(b&signBit | oneBits&nonzero)
 }
 
 // negative is a mask of ones where x is negative or -0.

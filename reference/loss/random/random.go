@@ -4,6 +4,7 @@ package random
 import (
 	"math"
 	"math/rand/v2"
+	"strings"
 
 	"github.com/goldenloss/goldenloss/reference/loss"
 )
@@ -28,6 +29,13 @@ type Maker struct {
 // All lists the losses.
 var All = []Maker{
 	of(smoothL1, always),
+	of(l1, always),
+	of(mse, always),
+	of(huber, always),
+	of(logCosh, always),
+	of(charbonnier, always),
+	of(quantile, always),
+	of(pixelwiseMean, always),
 	of(crossEntropy, always),
 	of(focal, always),
 	of(iou, always),
@@ -42,10 +50,26 @@ var All = []Maker{
 		return p.Omega == "per_sample_per_channel" || p.Omega == "per_sample"
 	}),
 	of(perceptual, always),
+	of(featureMatching, func(p *loss.FeatureMatching[float64]) bool { return p.Variant != "moment" }),
+	of(style, func(p *loss.Style[float64]) bool { return p.Target[0].Shape[0] == 1 }), // shared by all samples
 	of(ssim, always),
+	of(giou, always),
+	of(diou, always),
+	of(ciou, always),
+	of(eiou, always),
+	of(focalEIoU, always),
 	of(softmaxCrossEntropy, func(p *loss.SoftmaxCrossEntropy[float64]) bool { return p.Axis != 0 && p.Axis != -len(p.Logits.Shape) }),
 	of(weightedCrossEntropy, always),
 	of(pixelwiseCrossEntropy, always),
+	of(binaryCrossEntropyWithLogits, always),
+	of(binaryCrossEntropy, always),
+	of(logistic, always),
+	of(klDivergence, always),
+	of(noisePrediction, always),
+	of(vae, func(p *loss.VAE[float64]) bool {
+		return p.FreeBitsMode != "batch_mean" && (p.ReconKind != "gaussian_logvar" || len(p.ReconLogvar.Shape) > 0)
+	}),
+	of(gwd, always),
 	of(categoricalCrossEntropy, func(p *loss.CategoricalCrossEntropy[float64]) bool {
 		return p.Axis != 0 && p.Axis != -len(p.Prob.Shape)
 	}),
@@ -80,6 +104,19 @@ func never[P any](P) bool  { return false }
 // Problem draws a problem.
 func (m Maker) Problem(r *rand.Rand, size int, ties bool) loss.Problem[float64] {
 	return m.draw(&Draw{Rand: r, Size: size, Ties: ties, grid: ties && r.IntN(3) == 0})
+}
+
+// Differentiable sets the parameters that make the gradient of a loss something else than the derivative of its value so that it is
+// one: nothing is detached, and gradients that a library defines are not asked for.
+func Differentiable(p loss.Problem[float64]) {
+	for _, q := range loss.Params(p) {
+		switch {
+		case strings.HasPrefix(q.Name, "detach_"):
+			q.Set(false)
+		case q.Name == "grad_mode":
+			q.Set("exact")
+		}
+	}
 }
 
 // Lookup returns the Maker of a loss id.

@@ -60,15 +60,11 @@ var Tasks = []Models{
 
 // All lists the definition of every loss, in the order of the catalogue.
 var All = []*Def{
-	smoothL1, l1, mse, huber, logCosh, charbonnier, quantile, pixelwiseMean, crossEntropy, focal, iou, dice, ntXent, perceptual, ssim,
-	smoothL1, crossEntropy, focal, iou, dice, ntXent, perceptual, ssim,
+	smoothL1, l1, mse, huber, logCosh, charbonnier, quantile, pixelwiseMean,
+	crossEntropy, focal, iou, dice, ntXent, perceptual, ssim,
 	softmaxCrossEntropy, weightedCrossEntropy, pixelwiseCrossEntropy, categoricalCrossEntropy, focalSoftmax,
 	binaryCrossEntropyWithLogits, binaryCrossEntropy, logistic, klDivergence,
-	giou, diou, ciou, eiou, focalEIoU,
-	softmaxCrossEntropy, weightedCrossEntropy, pixelwiseCrossEntropy,
 	giou, diou, ciou, eiou, focalEIoU, gwd,
-	softmaxCrossEntropy, weightedCrossEntropy, pixelwiseCrossEntropy, categoricalCrossEntropy,
-	jaccard, tversky,
 	noisePrediction, vae,
 	jaccard, tversky, featureMatching, style,
 }

@@ -36,6 +36,8 @@ var CPU = []Row{
 	row(FocalEIoU[float32], FocalEIoU[float64]),
 	row(GWD[float32], GWD[float64]),
 	row(Dice[float32], Dice[float64]),
+	row(CategoricalCrossEntropy[float32], CategoricalCrossEntropy[float64]),
+	row(FocalSoftmax[float32], FocalSoftmax[float64]),
 	row(Jaccard[float32], Jaccard[float64]),
 	row(Tversky[float32], Tversky[float64]),
 	row(NTXent[float32], NTXent[float64]),

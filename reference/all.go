@@ -30,6 +30,8 @@ var All = []loss.Impl[float64]{
 	loss.Split[float64](FocalEIoU, FocalEIoUGrad),
 	loss.Split[float64](GWD, GWDGrad),
 	loss.Split[float64](Dice, DiceGrad),
+	loss.Split[float64](CategoricalCrossEntropy, CategoricalCrossEntropyGrad),
+	loss.Split[float64](FocalSoftmax, FocalSoftmaxGrad),
 	loss.Split[float64](Jaccard, JaccardGrad),
 	loss.Split[float64](Tversky, TverskyGrad),
 	loss.Split[float64](NTXent, NTXentGrad),

@@ -69,6 +69,8 @@ var byHand = []hand{
 	flawed("focal_eiou", focalEIoU, focalEIoUFlaws),
 	flawed("gwd", gwd, gwdFlaws),
 	flawed("dice", dice, diceFlaws),
+	flawed("categorical_cross_entropy", categoricalCrossEntropy, categoricalCrossEntropyFlaws),
+	flawed("focal_softmax", focalSoftmax, focalSoftmaxFlaws),
 	flawed("jaccard", jaccard, jaccardFlaws),
 	flawed("tversky", tversky, tverskyFlaws),
 	flawed("nt_xent", ntXent, ntXentFlaws),

@@ -30,6 +30,7 @@ var problems = func() map[string]func() Problem[float64] {
 		func() Problem[float64] { return New[float64, WeightedCrossEntropy[float64]]() },
 		func() Problem[float64] { return New[float64, PixelwiseCrossEntropy[float64]]() },
 		func() Problem[float64] { return New[float64, CategoricalCrossEntropy[float64]]() },
+		func() Problem[float64] { return New[float64, FocalSoftmax[float64]]() },
 		func() Problem[float64] { return New[float64, Focal[float64]]() },
 		func() Problem[float64] { return New[float64, NoisePrediction[float64]]() },
 		func() Problem[float64] { return New[float64, VAE[float64]]() },

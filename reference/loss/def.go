@@ -77,6 +77,7 @@ var All = []*Def{
 	pixelwiseCrossEntropy,
 	logistic,
 	focal,
+	focalSoftmax,
 	klDivergence,
 	iou,
 	giou,
@@ -95,13 +96,6 @@ var All = []*Def{
 	style,
 	featureMatching,
 	ssim,
-	smoothL1, l1, mse, huber, logCosh, charbonnier, quantile, pixelwiseMean,
-	crossEntropy, focal, iou, dice, ntXent, perceptual, ssim,
-	softmaxCrossEntropy, weightedCrossEntropy, pixelwiseCrossEntropy, categoricalCrossEntropy, focalSoftmax,
-	binaryCrossEntropyWithLogits, binaryCrossEntropy, logistic, klDivergence,
-	giou, diou, ciou, eiou, focalEIoU, gwd,
-	noisePrediction, vae,
-	jaccard, tversky, featureMatching, style,
 }
 
 // Lookup returns the definition of a loss id, nil where there is none.

@@ -47,6 +47,7 @@ var All = []Maker{
 	of(pixelwiseCrossEntropy, always),
 	of(logistic, always),
 	of(focal, always),
+	of(focalSoftmax, always),
 	of(klDivergence, always),
 	of(iou, always),
 	of(giou, always),
@@ -73,11 +74,6 @@ var All = []Maker{
 	of(style, func(p *loss.Style[float64]) bool { return p.Target[0].Shape[0] == 1 }), // shared by all samples
 	of(featureMatching, func(p *loss.FeatureMatching[float64]) bool { return p.Variant != "moment" }),
 	of(ssim, always),
-	of(gwd, always),
-	of(categoricalCrossEntropy, func(p *loss.CategoricalCrossEntropy[float64]) bool {
-		return p.Axis != 0 && p.Axis != -len(p.Prob.Shape)
-	}),
-	of(focalSoftmax, always),
 }
 
 // of makes a Maker of a function that fills in numbers and inputs; switches and enumerations are drawn already, and the function

@@ -79,6 +79,7 @@ var byHand = []hand{
 	flawed("style", style, styleFlaws),
 	flawed("feature_matching", featureMatching, featureMatchingFlaws),
 	flawed("ssim", ssim, ssimFlaws),
+	{"mahalanobis", mahalanobis, nil},
 }
 
 // always is an Affects for mistakes that show in any problem.
@@ -87,7 +88,10 @@ func always(problem) bool { return true }
 // Exemption says why a mutant cannot be told from a right implementation.
 type Exemption struct{ Loss, Mutant, Reason string }
 
-const other = "the one option takes an input that the other must not be given"
+const (
+	other      = "the one option takes an input that the other must not be given"
+	errorsOnly = "it decides about errors, not about numbers"
+)
 
 // Exemptions lists the mutants that no case can kill. One that a case kills does not belong here.
 var Exemptions = []Exemption{
@@ -118,5 +122,7 @@ var Exemptions = []Exemption{
 	{"noise_prediction", "weighting none -> custom", other}, {"noise_prediction", "weighting min_snr -> custom", other},
 	{"noise_prediction", "weighting snr -> custom", other},
 	{"vae", "recon_kind bernoulli_logits -> gaussian_logvar", other}, {"vae", "recon_kind bernoulli_probs -> gaussian_logvar", other},
+	{"mahalanobis", "sym_tol = 1e-08", errorsOnly}, {"mahalanobis", "sym_tol = 0", errorsOnly},
+	{"mahalanobis", "index plus one", "the index names matrices: next matrix is this mutant"},
 	{"vae", "recon_kind gaussian_unit -> gaussian_logvar", other}, {"vae", "recon_kind l1 -> gaussian_logvar", other},
 }

@@ -96,6 +96,8 @@ var All = []*Def{
 	style,
 	featureMatching,
 	ssim,
+	smoothL1, crossEntropy, focal, iou, dice, ntXent, perceptual, ssim,
+	noisePrediction, vae, mahalanobis,
 }
 
 // Lookup returns the definition of a loss id, nil where there is none.

@@ -55,6 +55,19 @@ var problems = func() map[string]func() Problem[float64] {
 	}
 	return all
 }()
+var problems = map[string]func() Problem[float64]{
+	"smooth_l1":        func() Problem[float64] { return New[float64, SmoothL1[float64]]() },
+	"cross_entropy":    func() Problem[float64] { return New[float64, CrossEntropy[float64]]() },
+	"focal":            func() Problem[float64] { return New[float64, Focal[float64]]() },
+	"iou":              func() Problem[float64] { return New[float64, IoU[float64]]() },
+	"dice":             func() Problem[float64] { return New[float64, Dice[float64]]() },
+	"nt_xent":          func() Problem[float64] { return New[float64, NTXent[float64]]() },
+	"perceptual":       func() Problem[float64] { return New[float64, Perceptual[float64]]() },
+	"ssim":             func() Problem[float64] { return New[float64, SSIM[float64]]() },
+	"noise_prediction": func() Problem[float64] { return New[float64, NoisePrediction[float64]]() },
+	"vae":              func() Problem[float64] { return New[float64, VAE[float64]]() },
+	"mahalanobis":      func() Problem[float64] { return New[float64, Mahalanobis[float64]]() },
+}
 
 func TestEveryLossIsTested(t *testing.T) {
 	require.Len(t, problems, len(All))
@@ -156,6 +169,9 @@ func TestBindErrors(t *testing.T) {
 			float("target", []int{1, 1, 4, 4}, make([]float64, 16)...)}}, InvalidParam, "window_size"},
 		{"ssim", Call{Params: map[string]any{"window_size": 5.0}, Inputs: []Named{float("pred", []int{1, 1, 4, 4}, make([]float64, 16)...),
 			float("target", []int{1, 1, 4, 4}, make([]float64, 16)...)}}, InvalidShape, "pred"},
+		{"mahalanobis", Call{Inputs: []Named{float("x", []int{1, 2}, 1, 2), float("mean", []int{2}, 0, 0), float("matrix", []int{2, 2}, 1, 2, 2, 1)}}, NotPositiveDefinite, "matrix[0]"},
+		{"mahalanobis", Call{Inputs: []Named{float("x", []int{1, 2}, 1, 2), float("mean", []int{1, 2}, 0, 0), float("matrix", []int{1, 2, 2}, 1, 2, 2, 1),
+			class("index", []int{1}, 1)}}, InvalidTarget, "index[0]"},
 		{"dice", Call{Inputs: []Named{float("pred", []int{1, 1, 0}), float("target", []int{1, 1, 0})}}, EmptyInput, "pred"},
 		{"dice", Call{Inputs: []Named{float("pred", []int{1, 1, 1}, 0), float("target", []int{1, 1, 1}, 0),
 			{"mask", RoleMask, "uint8", []int{1, 1}, []float64{2}}}}, InvalidTarget, "mask[0]"},

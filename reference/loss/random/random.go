@@ -67,6 +67,7 @@ var All = []Maker{
 	}),
 	of(ntXent, never),
 	of(noisePrediction, always),
+	of(mahalanobis, never),
 	of(vae, func(p *loss.VAE[float64]) bool {
 		return p.FreeBitsMode != "batch_mean" && (p.ReconKind != "gaussian_logvar" || len(p.ReconLogvar.Shape) > 0)
 	}),

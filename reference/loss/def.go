@@ -98,6 +98,11 @@ var All = []*Def{
 	ssim,
 	smoothL1, crossEntropy, focal, iou, dice, ntXent, perceptual, ssim,
 	noisePrediction, vae, mahalanobis,
+	adversarial, gan, cycleConsistency, reconstruction, conditionalAdversarial,
+	giou, diou, ciou, eiou, focalEIoU,
+	softmaxCrossEntropy, weightedCrossEntropy, pixelwiseCrossEntropy,
+	jaccard, tversky,
+	noisePrediction, vae,
 }
 
 // Lookup returns the definition of a loss id, nil where there is none.

@@ -20,7 +20,7 @@ type ganTask[T loss.Float] struct {
 func GAN[T loss.Float](out []T, grad, in *loss.GAN[T], dOut []T) {
 	k := take[ganTask[T]]()
 	k.logits = in.Input == "logits"
-	var g guard
+	var g streamGuard
 	if !k.logits {
 		g = newGuard(&in.BernoulliGuard)
 	}
@@ -58,7 +58,7 @@ func GAN[T loss.Float](out []T, grad, in *loss.GAN[T], dOut []T) {
 }
 
 // stream sets up one stream; fake ones are punished for a high probability, by the factor scale.
-func (k *ganTask[T]) stream(i int, in *loss.GAN[T], g guard, x, grad []T, fake bool, scale float64, out, dOut []T) {
+func (k *ganTask[T]) stream(i int, in *loss.GAN[T], g streamGuard, x, grad []T, fake bool, scale float64, out, dOut []T) {
 	w := newWeights(in.Reduction, dOut, float64(len(x)))
 	if in.Reduction == loss.None { // the items of the second stream follow those of the first
 		out = out[k.size[0]:]
@@ -70,7 +70,7 @@ func (k *ganTask[T]) stream(i int, in *loss.GAN[T], g guard, x, grad []T, fake b
 	}
 	k.size[i] = len(x)
 	if !k.logits {
-		k.prob[i] = guardedStream[T]{x: x, out: out, g: grad, fake: fake, scale: scale, guard: g, w: w}
+		k.prob[i] = guardedStream[T]{x: x, out: out, g: grad, fake: fake, scale: scale, bounds: g, w: w}
 		return
 	}
 	on := 0.0
@@ -81,8 +81,8 @@ func (k *ganTask[T]) stream(i int, in *loss.GAN[T], g guard, x, grad []T, fake b
 }
 
 // newGuard prepares a guard.
-func newGuard(b *loss.BernoulliGuard) guard {
-	g := guard{ceiling: math.Inf(1)}
+func newGuard(b *loss.BernoulliGuard) streamGuard {
+	g := streamGuard{ceiling: math.Inf(1)}
 	switch b.Guard {
 	case "clip":
 		g.eps, g.low, g.high = b.ClipEps, -logOf(b.ClipEps), -math.Log1p(-b.ClipEps)

@@ -14,6 +14,10 @@ import (
 var problems = func() map[string]func() Problem[float64] {
 	all := map[string]func() Problem[float64]{}
 	for _, f := range []func() Problem[float64]{
+		func() Problem[float64] { return New[float64, Adversarial[float64]]() },
+		func() Problem[float64] { return New[float64, GAN[float64]]() },
+		func() Problem[float64] { return New[float64, CycleConsistency[float64]]() },
+		func() Problem[float64] { return New[float64, ConditionalAdversarial[float64]]() },
 		func() Problem[float64] { return New[float64, BinaryCrossEntropyWithLogits[float64]]() },
 		func() Problem[float64] { return New[float64, BinaryCrossEntropy[float64]]() },
 		func() Problem[float64] { return New[float64, Logistic[float64]]() },
@@ -39,6 +43,7 @@ var problems = func() map[string]func() Problem[float64] {
 		func() Problem[float64] { return New[float64, Style[float64]]() },
 		func() Problem[float64] { return New[float64, FeatureMatching[float64]]() },
 		func() Problem[float64] { return New[float64, SSIM[float64]]() },
+		func() Problem[float64] { return New[float64, Reconstruction[float64]]() },
 		func() Problem[float64] { return New[float64, SmoothL1[float64]]() },
 		func() Problem[float64] { return New[float64, L1[float64]]() },
 		func() Problem[float64] { return New[float64, MSE[float64]]() },
@@ -50,24 +55,12 @@ var problems = func() map[string]func() Problem[float64] {
 		func() Problem[float64] { return New[float64, Dice[float64]]() },
 		func() Problem[float64] { return New[float64, Jaccard[float64]]() },
 		func() Problem[float64] { return New[float64, Tversky[float64]]() },
+		func() Problem[float64] { return New[float64, Mahalanobis[float64]]() },
 	} {
 		all[f().Def().ID] = f
 	}
 	return all
 }()
-var problems = map[string]func() Problem[float64]{
-	"smooth_l1":        func() Problem[float64] { return New[float64, SmoothL1[float64]]() },
-	"cross_entropy":    func() Problem[float64] { return New[float64, CrossEntropy[float64]]() },
-	"focal":            func() Problem[float64] { return New[float64, Focal[float64]]() },
-	"iou":              func() Problem[float64] { return New[float64, IoU[float64]]() },
-	"dice":             func() Problem[float64] { return New[float64, Dice[float64]]() },
-	"nt_xent":          func() Problem[float64] { return New[float64, NTXent[float64]]() },
-	"perceptual":       func() Problem[float64] { return New[float64, Perceptual[float64]]() },
-	"ssim":             func() Problem[float64] { return New[float64, SSIM[float64]]() },
-	"noise_prediction": func() Problem[float64] { return New[float64, NoisePrediction[float64]]() },
-	"vae":              func() Problem[float64] { return New[float64, VAE[float64]]() },
-	"mahalanobis":      func() Problem[float64] { return New[float64, Mahalanobis[float64]]() },
-}
 
 func TestEveryLossIsTested(t *testing.T) {
 	require.Len(t, problems, len(All))

@@ -22,7 +22,7 @@ func GAN[T loss.Float](out []T, grad, in *loss.GAN[T], dOut []T) {
 	k.logits = in.Input == "logits"
 	var g streamGuard
 	if !k.logits {
-		g = newStreamGuard(&in.BernoulliGuard)
+		g = newGuard(&in.BernoulliGuard)
 	}
 	var gr, gf []T
 	if grad != nil {
@@ -70,7 +70,7 @@ func (k *ganTask[T]) stream(i int, in *loss.GAN[T], g streamGuard, x, grad []T, 
 	}
 	k.size[i] = len(x)
 	if !k.logits {
-		k.prob[i] = guardedStream[T]{x: x, out: out, g: grad, fake: fake, scale: scale, guard: g, w: w}
+		k.prob[i] = guardedStream[T]{x: x, out: out, g: grad, fake: fake, scale: scale, bounds: g, w: w}
 		return
 	}
 	on := 0.0
@@ -80,8 +80,8 @@ func (k *ganTask[T]) stream(i int, in *loss.GAN[T], g streamGuard, x, grad []T, 
 	k.logit[i] = logitStream[T]{x: x, out: out, g: grad, on: on, off: 1 - on, scale: scale, w: w}
 }
 
-// newStreamGuard prepares a guard.
-func newStreamGuard(b *loss.BernoulliGuard) streamGuard {
+// newGuard prepares a guard.
+func newGuard(b *loss.BernoulliGuard) streamGuard {
 	g := streamGuard{ceiling: math.Inf(1)}
 	switch b.Guard {
 	case "clip":

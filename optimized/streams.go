@@ -68,7 +68,7 @@ type guardedStream[T loss.Float] struct {
 	x, out, g []T // out nil: the sum alone
 	fake      bool
 	scale     float64
-	guard     streamGuard
+	bounds    streamGuard
 	w         weights[T]
 }
 
@@ -116,7 +116,7 @@ func (s *guardedStream[T]) chunk(lo, hi int) float64 {
 
 // values guards the logarithms l.
 func (s *guardedStream[T]) values(l, hit, miss []float64) {
-	scale, ceiling, eps := s.scale, s.guard.ceiling, s.guard.eps
+	scale, ceiling, eps := s.scale, s.bounds.ceiling, s.bounds.eps
 	hit, miss = hit[:len(l)], miss[:len(l)]
 	for j, v := range l {
 		v = -v
@@ -124,10 +124,10 @@ func (s *guardedStream[T]) values(l, hit, miss []float64) {
 			v = ceiling
 		}
 		if hit[j] < eps {
-			v = s.guard.low
+			v = s.bounds.low
 		}
 		if miss[j] < eps {
-			v = s.guard.high
+			v = s.bounds.high
 		}
 		l[j] = scale * v
 	}
@@ -135,19 +135,19 @@ func (s *guardedStream[T]) values(l, hit, miss []float64) {
 
 // slopes is scale times the gradient of the terms with the logarithms l.
 func (s *guardedStream[T]) slopes(d, l, hit, miss []float64) {
-	scale, eps, ceiling := s.scale, s.guard.eps, math.Inf(1)
+	scale, eps, ceiling := s.scale, s.bounds.eps, math.Inf(1)
 	if !s.fake {
 		scale = -scale
 	}
 	l, hit, miss = l[:len(d)], hit[:len(d)], miss[:len(d)]
-	if s.guard.torch {
+	if s.bounds.torch {
 		for j := range d {
-			d[j] = scale * (miss[j] / max(hit[j]*miss[j], s.guard.gradEps))
+			d[j] = scale * (miss[j] / max(hit[j]*miss[j], s.bounds.gradEps))
 		}
 		return
 	}
-	if s.guard.ceilingCut {
-		ceiling = s.guard.ceiling
+	if s.bounds.ceilingCut {
+		ceiling = s.bounds.ceiling
 	}
 	for j := range d {
 		v := scale / hit[j]

@@ -61,6 +61,7 @@ var byHand = []hand{
 	flawed("pixelwise_cross_entropy", pixelwiseCrossEntropy, pixelwiseCrossEntropyFlaws),
 	flawed("logistic", logistic, logisticFlaws),
 	flawed("focal", focal, focalFlaws),
+	flawed("focal_softmax", focalSoftmax, focalSoftmaxFlaws),
 	flawed("kl_divergence", klDivergence, klDivergenceFlaws),
 	flawed("iou", iou, iouFlaws),
 	flawed("giou", giou, giouFlaws),
@@ -73,6 +74,7 @@ var byHand = []hand{
 	flawed("jaccard", jaccard, jaccardFlaws),
 	flawed("tversky", tversky, tverskyFlaws),
 	flawed("nt_xent", ntXent, ntXentFlaws),
+	{"mahalanobis", mahalanobis, nil},
 	flawed("adversarial", adversarial, adversarialFlaws),
 	flawed("gan", gan, ganFlaws),
 	flawed("conditional_adversarial", conditionalAdversarial, conditionalFlaws),
@@ -91,13 +93,14 @@ func always(problem) bool { return true }
 // Exemption says why a mutant cannot be told from a right implementation.
 type Exemption struct{ Loss, Mutant, Reason string }
 
-const other = "the one option takes an input that the other must not be given"
+const (
+	other      = "the one option takes an input that the other must not be given"
+	errorsOnly = "it decides about errors, not about numbers"
+)
 
 // Exemptions lists the mutants that no case can kill. One that a case kills does not belong here.
 var Exemptions = []Exemption{
 	{"dice", "value without infinity", "scores are clamped above 0 and weights are finite: no value is infinite"},
-	{"adversarial", "role g_ns -> d_real", "without smoothing both roles are the same function"},
-	{"adversarial", "role d_real -> g_ns", "without smoothing both roles are the same function; with it g_ns is no problem of the loss"},
 	{"giou", "value without infinity", "the terms of finite boxes are bounded, and an infinite coordinate makes the value NaN"},
 	{"diou", "value without infinity", "the terms of finite boxes are bounded, and an infinite coordinate makes the value NaN"},
 	{"ciou", "value without infinity", "the terms of finite boxes are bounded, and an infinite coordinate makes the value NaN"},
@@ -111,6 +114,8 @@ var Exemptions = []Exemption{
 	{"gwd", "format xywh -> cxcywhr", "rows of five numbers are no rows of four: the inputs fit one of them only"},
 	{"nt_xent", "value without infinity", "an infinite input makes the value NaN, and similarities that overflow are outside the cases"},
 	{"ssim", "value without infinity", "an infinite pixel makes the value NaN; the similarity of finite images is finite"},
+	{"adversarial", "role g_ns -> d_real", "without smoothing both roles are the same function"},
+	{"adversarial", "role d_real -> g_ns", "without smoothing both roles are the same function; with it g_ns is no problem of the loss"},
 	{"weighted_cross_entropy", "mode class -> pixel", "each mode has inputs that the others refuse"},
 	{"weighted_cross_entropy", "mode class -> binary_pos", "each mode has inputs that the others refuse"},
 	{"weighted_cross_entropy", "mode pixel -> class", "each mode has inputs that the others refuse"},
@@ -124,5 +129,7 @@ var Exemptions = []Exemption{
 	{"noise_prediction", "weighting none -> custom", other}, {"noise_prediction", "weighting min_snr -> custom", other},
 	{"noise_prediction", "weighting snr -> custom", other},
 	{"vae", "recon_kind bernoulli_logits -> gaussian_logvar", other}, {"vae", "recon_kind bernoulli_probs -> gaussian_logvar", other},
+	{"mahalanobis", "sym_tol = 1e-08", errorsOnly}, {"mahalanobis", "sym_tol = 0", errorsOnly},
+	{"mahalanobis", "index plus one", "the index names matrices: next matrix is this mutant"},
 	{"vae", "recon_kind gaussian_unit -> gaussian_logvar", other}, {"vae", "recon_kind l1 -> gaussian_logvar", other},
 }

@@ -48,6 +48,7 @@ var All = []Maker{
 	of(pixelwiseCrossEntropy, always),
 	of(logistic, always),
 	of(focal, always),
+	of(focalSoftmax, always),
 	of(klDivergence, always),
 	of(iou, always),
 	of(giou, always),
@@ -66,6 +67,7 @@ var All = []Maker{
 		return p.Omega == "per_sample_per_channel" || p.Omega == "per_sample"
 	}),
 	of(ntXent, never),
+	of(mahalanobis, never),
 	of(adversarial, always),
 	of(gan, func(p *loss.GAN[float64]) bool { return p.Player == "generator" }),
 	of(conditionalAdversarial, always),

@@ -17,7 +17,9 @@ type ceTask[T loss.Float] struct {
 	ignored              int64
 	keep, floor          float64 // a coefficient is keep q + floor
 	cold                 float64 // 1/temperature
-	clips, shares        bool    // probabilities in place of logits, clipped at eps, normalized
+	focal                bool
+	gamma                float64
+	clips, shares        bool // probabilities in place of logits, clipped at eps, normalized
 	eps                  float64
 	classes, inner, rows int // rows of a chunk, neighbors of one sample
 	perSample            int // chunks
@@ -222,6 +224,9 @@ func (k *ceTask[T]) row(s *ceScratch[T], row int, x, prob, g []T) float64 {
 	if y == k.ignored || k.floor == 0 && w == 0 {
 		clear(g)
 		return 0
+	}
+	if k.focal {
+		return k.focalRow(s, x, g, int(y), w, c)
 	}
 	if k.floor == 0 {
 		return k.index(s, x, g, int(y), w, c)

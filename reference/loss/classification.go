@@ -444,3 +444,62 @@ func (l *Focal[T]) Visit(v Visitor[T]) {
 func (l *Focal[T]) Check(*Checker) {}
 
 func (l *Focal[T]) Out() []int { return l.Reduction.shape(l.Logits.Shape...) }
+
+// FocalSoftmax is the softmax cross-entropy against class indices with well-classified rows weighted down. The class axis is axis 1.
+//
+//	l = alpha_y (1-p_y)^gamma (-log p_y)    p = softmax(logits), y = target
+//	  = alpha_y exp(-gamma softplus(d)) softplus(-d)    d = x_y - log sum over c != y of exp x_c, x = logits
+//
+// Items are the rows (positions) [N, d1, ..., dk]. mean divides by the number of rows that are not ignored (normalize = count) or by
+// the sum of their alpha_y (weight). The focusing weight is differentiated.
+//
+// Special cases:
+//
+//	C = 1, logit not NaN               item 0, gradient 0
+//	d = +Inf                           item 0, gradient 0
+//	d = -Inf                           item +Inf, gradient -alpha_y at y, alpha_y times the softmax of the others elsewhere
+//	several +Inf, or all -Inf, C > 1   NaN, NaN
+//	row ignored, or alpha_y = 0        item 0, gradient 0, whatever the logits are
+//	all rows ignored, mean             NaN, gradient 0
+//	gamma = 0                          cross-entropy
+//
+// Errors: an index outside [0, C) that is not ignored is invalid_target; gamma < 0 and a negative alpha are invalid_param; alpha of
+// another length and C = 0 with rows are invalid_shape. MONAI divides by C too and gives 1 - alpha to class 0; Keras clips probabilities
+// at 1e-7 and weighs every class term of a soft target.
+// Source: extension of Lin et al. 2017, arXiv 1708.02002, which has no equation for it.
+type FocalSoftmax[T any] struct {
+	Reduction
+	Gamma       float64       // [0, inf), default 2
+	Normalize   string        // count (default), weight
+	IgnoreIndex Opt[int]      // unset means -100
+	Logits      Tensor[T]     // [N, C, d1, ..., dk], any real, var
+	Target      Tensor[int64] // [N, d1, ..., dk], in [0, C) or IgnoreIndex
+	Alpha       Tensor[T]     // [C], >= 0, default ones
+}
+
+var focalSoftmax = &Def{
+	ID: "focal_softmax", Name: "FocalSoftmax", Title: "Multi-class focal loss",
+	Summary: "softmax cross-entropy with well-classified rows weighted down",
+	Aliases: []string{"categorical focal loss"},
+	Tasks:   []Task{ImageClassification, ObjectDetection, ObjectTracking, SemanticSegmentation},
+	Sources: []Source{{"extension of Lin et al. 2017, Focal Loss for Dense Object Detection", "arXiv 1708.02002", ""}},
+}
+
+func (l *FocalSoftmax[T]) Def() *Def { return focalSoftmax }
+
+func (l *FocalSoftmax[T]) Visit(v Visitor[T]) {
+	visitReduction(v, &l.Reduction)
+	v.Float("gamma", &l.Gamma, 2, AtLeast(0))
+	v.Enum("normalize", &l.Normalize, "count", "weight")
+	v.OptInt("ignore_index", &l.IgnoreIndex, Range{})
+	v.Var("logits", &l.Logits, "N C ...", Real)
+	v.Index("target", &l.Target, "N ...")
+	v.Const("alpha", &l.Alpha, "C?", Weight)
+}
+
+// Ignored returns the index that marks a row to leave out.
+func (l *FocalSoftmax[T]) Ignored() int64 { return ignored(l.IgnoreIndex) }
+
+func (l *FocalSoftmax[T]) Check(c *Checker) { checkClasses(c, l.Logits.Shape, l.Target, l.Ignored()) }
+
+func (l *FocalSoftmax[T]) Out() []int { return l.Reduction.shape(withoutAxis(l.Logits.Shape, 1)...) }

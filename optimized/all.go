@@ -22,6 +22,7 @@ var CPU = []Row{
 	row(BinaryCrossEntropy[float32], BinaryCrossEntropy[float64]),
 	row(Logistic[float32], Logistic[float64]),
 	row(KLDivergence[float32], KLDivergence[float64]),
+	row(AttentionTarget[float32], AttentionTarget[float64]),
 	row(GIoU[float32], GIoU[float64]),
 	row(DIoU[float32], DIoU[float64]),
 	row(CIoU[float32], CIoU[float64]),

@@ -16,6 +16,7 @@ var All = []loss.Impl[float64]{
 	loss.Split[float64](BinaryCrossEntropy, BinaryCrossEntropyGrad),
 	loss.Split[float64](Logistic, LogisticGrad),
 	loss.Split[float64](KLDivergence, KLDivergenceGrad),
+	loss.Split[float64](AttentionTarget, AttentionTargetGrad),
 	loss.Split[float64](GIoU, GIoUGrad),
 	loss.Split[float64](DIoU, DIoUGrad),
 	loss.Split[float64](CIoU, CIoUGrad),

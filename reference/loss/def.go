@@ -61,7 +61,7 @@ var Tasks = []Models{
 // All lists the definition of every loss, in the order of the catalogue.
 var All = []*Def{
 	smoothL1, crossEntropy, focal, iou, dice, ntXent, perceptual, ssim,
-	binaryCrossEntropyWithLogits, binaryCrossEntropy, logistic, klDivergence,
+	binaryCrossEntropyWithLogits, binaryCrossEntropy, logistic, klDivergence, attentionTarget,
 	giou, diou, ciou, eiou, focalEIoU,
 	softmaxCrossEntropy, weightedCrossEntropy, pixelwiseCrossEntropy,
 	jaccard, tversky,

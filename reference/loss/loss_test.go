@@ -29,6 +29,7 @@ var problems = func() map[string]func() Problem[float64] {
 		func() Problem[float64] { return New[float64, BinaryCrossEntropy[float64]]() },
 		func() Problem[float64] { return New[float64, Logistic[float64]]() },
 		func() Problem[float64] { return New[float64, KLDivergence[float64]]() },
+		func() Problem[float64] { return New[float64, AttentionTarget[float64]]() },
 		func() Problem[float64] { return New[float64, NoisePrediction[float64]]() },
 		func() Problem[float64] { return New[float64, VAE[float64]]() },
 		func() Problem[float64] { return New[float64, NTXent[float64]]() },

@@ -56,6 +56,7 @@ var All = []Maker{
 	of(binaryCrossEntropy, always),
 	of(logistic, always),
 	of(klDivergence, always),
+	of(attentionTarget, never),
 	of(noisePrediction, always),
 	of(vae, func(p *loss.VAE[float64]) bool {
 		return p.FreeBitsMode != "batch_mean" && (p.ReconKind != "gaussian_logvar" || len(p.ReconLogvar.Shape) > 0)

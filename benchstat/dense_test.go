@@ -38,10 +38,33 @@ func perceptual(variant string, shapes ...[]int) func(*rand.Rand) loss.Problem[f
 	return func(r *rand.Rand) loss.Problem[float64] {
 		p := loss.New[float64, loss.Perceptual[float64]]()
 		p.Variant = variant
-		relu := func() float64 { return math.Max(0, r.NormFloat64()) }
-		for _, s := range shapes {
-			p.Features.Features, p.Target = append(p.Features.Features, tensor(r, relu, s...)), append(p.Target, tensor(r, relu, s...))
-		}
+		maps(r, &p.Features, shapes)
+		return p
+	}
+}
+
+// maps draws feature maps behind a rectifier.
+func maps(r *rand.Rand, p *loss.Features[float64], shapes [][]int) {
+	relu := func() float64 { return math.Max(0, r.NormFloat64()) }
+	for _, s := range shapes {
+		p.Features, p.Target = append(p.Features, tensor(r, relu, s...)), append(p.Target, tensor(r, relu, s...))
+	}
+}
+
+func featureMatching(variant string, shapes ...[]int) func(*rand.Rand) loss.Problem[float64] {
+	return func(r *rand.Rand) loss.Problem[float64] {
+		p := loss.New[float64, loss.FeatureMatching[float64]]()
+		p.Variant = variant
+		maps(r, &p.Features, shapes)
+		return p
+	}
+}
+
+func style(variant string, shapes ...[]int) func(*rand.Rand) loss.Problem[float64] {
+	return func(r *rand.Rand) loss.Problem[float64] {
+		p := loss.New[float64, loss.Style[float64]]()
+		p.Variant = variant
+		maps(r, &p.Features, shapes)
 		return p
 	}
 }

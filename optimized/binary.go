@@ -65,7 +65,7 @@ func (s *spreader[T]) fill(dst []float64, lo int) {
 	}
 }
 
-// Kernels of an elementTask.
+// Kernels of an spreadTask.
 const (
 	withLogits = iota
 	fromProb
@@ -74,10 +74,10 @@ const (
 	logDivergence
 )
 
-const elementChunk = 4096
+const spreadChunk = 4096
 
-// elementTask is a loss whose items are its elements, each of a prediction x and a target y.
-type elementTask[T loss.Float] struct {
+// spreadTask is a loss whose items are its elements, each of a prediction x and a target y.
+type spreadTask[T loss.Float] struct {
 	kernel           int
 	x, y, out, g, gy []T // gy is the gradient of y
 	z                float64
@@ -87,15 +87,15 @@ type elementTask[T loss.Float] struct {
 	partial          []float64
 }
 
-// elementStrip holds what the kernels know of a strip.
-type elementStrip struct {
+// spreadStrip holds what the kernels know of a strip.
+type spreadStrip struct {
 	l, d    [strip]float64 // items and derivatives
 	q, tail [strip]float64 // exp(-|x|) and log(1 + exp(-|x|))
 	p, w    [strip]float64 // coefficient of the positive term; weights
 }
 
 // start readies a task; z is the denominator of mean.
-func (k *elementTask[T]) start(kernel int, x, y loss.Tensor[T], out []T, r loss.Reduction, dOut []T, z int) {
+func (k *spreadTask[T]) start(kernel int, x, y loss.Tensor[T], out []T, r loss.Reduction, dOut []T, z int) {
 	k.kernel, k.x, k.y, k.z = kernel, x.Data, y.Data, float64(z)
 	k.w = newWeights(r, dOut, k.z)
 	if r == loss.None {
@@ -104,19 +104,19 @@ func (k *elementTask[T]) start(kernel int, x, y loss.Tensor[T], out []T, r loss.
 }
 
 // finish runs the task, writes the value and gives the task back.
-func (k *elementTask[T]) finish(out []T, r loss.Reduction, cost int) {
-	chunks := ceilDiv(len(k.x), elementChunk)
+func (k *spreadTask[T]) finish(out []T, r loss.Reduction, cost int) {
+	chunks := ceilDiv(len(k.x), spreadChunk)
 	k.partial = grown(k.partial, chunks)
-	each(chunks, cost*elementChunk, k)
+	each(chunks, cost*spreadChunk, k)
 	finish(out, r, k.partial, k.z)
-	*k = elementTask[T]{partial: k.partial, weight: spreader[T]{dims: k.weight.dims}, pos: spreader[T]{dims: k.pos.dims}}
+	*k = spreadTask[T]{partial: k.partial, weight: spreader[T]{dims: k.weight.dims}, pos: spreader[T]{dims: k.pos.dims}}
 	give(k)
 }
 
-func (k *elementTask[T]) run(i int) {
-	var s elementStrip
+func (k *spreadTask[T]) run(i int) {
+	var s spreadStrip
 	var sum running
-	for lo, hi := i*elementChunk, min((i+1)*elementChunk, len(k.x)); lo < hi; lo += strip {
+	for lo, hi := i*spreadChunk, min((i+1)*spreadChunk, len(k.x)); lo < hi; lo += strip {
 		n := min(strip, hi-lo)
 		x, y, l, d := k.x[lo:lo+n], k.y[lo:lo+n], s.l[:n], s.d[:n]
 		if k.weight.given() {
@@ -178,7 +178,7 @@ func (k *elementTask[T]) run(i int) {
 }
 
 // weigh multiplies by the weights, if there are any. What a weight of 0 meets does not matter.
-func (k *elementTask[T]) weigh(v, w []float64) {
+func (k *spreadTask[T]) weigh(v, w []float64) {
 	if !k.weight.given() {
 		return
 	}

@@ -19,7 +19,7 @@ type guard struct {
 
 // BinaryCrossEntropy is the binary cross-entropy of probabilities. See loss.BinaryCrossEntropy.
 func BinaryCrossEntropy[T loss.Float](out []T, grad, in *loss.BinaryCrossEntropy[T], dOut []T) {
-	k := take[elementTask[T]]()
+	k := take[spreadTask[T]]()
 	k.start(fromProb, in.Prob, in.Target, out, in.Reduction, dOut, len(in.Prob.Data))
 	k.weight.reset(in.Weight, in.Prob.Shape)
 	k.guard = guard{clip: in.Guard == "clip", eps: in.ClipEps, floor: math.Inf(-1), everything: true}

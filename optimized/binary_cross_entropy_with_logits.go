@@ -8,7 +8,7 @@ import (
 
 // BinaryCrossEntropyWithLogits is the sigmoid cross-entropy. See loss.BinaryCrossEntropyWithLogits.
 func BinaryCrossEntropyWithLogits[T loss.Float](out []T, grad, in *loss.BinaryCrossEntropyWithLogits[T], dOut []T) {
-	k := take[elementTask[T]]()
+	k := take[spreadTask[T]]()
 	k.start(withLogits, in.Logits, in.Target, out, in.Reduction, dOut, len(in.Logits.Data))
 	k.weight.reset(in.Weight, in.Logits.Shape)
 	k.pos.reset(in.PosWeight, in.Logits.Shape)
@@ -19,7 +19,7 @@ func BinaryCrossEntropyWithLogits[T loss.Float](out []T, grad, in *loss.BinaryCr
 }
 
 // coefficients fills p with the factors of softplus(-x), the targets times their weights.
-func (k *elementTask[T]) coefficients(p []float64, y []T, lo int) {
+func (k *spreadTask[T]) coefficients(p []float64, y []T, lo int) {
 	y = y[:len(p)]
 	if !k.pos.given() {
 		for j, v := range y {

@@ -9,7 +9,7 @@ import (
 // ceChunk is the number of logits of a chunk, at least one row.
 const ceChunk = 8192
 
-// ceTask is every loss on the softmax of rows of logits [samples, classes, inner].
+// ceTask is every loss on rows of logits or probabilities [samples, classes, inner].
 type ceTask[T loss.Float] struct {
 	logits, prob, out, g []T
 	weight, pixel        []T // of the classes or of the rows
@@ -19,6 +19,8 @@ type ceTask[T loss.Float] struct {
 	cold                 float64 // 1/temperature
 	focal                bool
 	gamma                float64
+	clips, shares        bool // probabilities in place of logits, clipped at eps, normalized
+	eps                  float64
 	classes, inner, rows int // rows of a chunk, neighbors of one sample
 	perSample            int // chunks
 	w                    weights[T]
@@ -209,6 +211,9 @@ func (k *ceTask[T]) row(s *ceScratch[T], row int, x, prob, g []T) float64 {
 		for i, q := range prob {
 			s.q[i] = k.coefficient(i, float64(q))
 		}
+		if k.clips {
+			return k.clipped(s, x, g, c)
+		}
 		return k.spread(s, x, g, c)
 	}
 	y := k.target[row]
@@ -219,6 +224,9 @@ func (k *ceTask[T]) row(s *ceScratch[T], row int, x, prob, g []T) float64 {
 	if y == k.ignored || k.floor == 0 && w == 0 {
 		clear(g)
 		return 0
+	}
+	if k.focal {
+		return k.focalRow(s, x, g, int(y), w, c)
 	}
 	if k.floor == 0 {
 		return k.index(s, x, g, int(y), w, c)

@@ -8,7 +8,7 @@ import (
 
 // KLDivergence is the Kullback-Leibler divergence. See loss.KLDivergence.
 func KLDivergence[T loss.Float](out []T, grad, in *loss.KLDivergence[T], dOut []T) {
-	k := take[elementTask[T]]()
+	k := take[spreadTask[T]]()
 	kernel := divergence
 	if in.LogTarget {
 		kernel = logDivergence

@@ -8,7 +8,7 @@ import (
 
 // Logistic is the logistic loss. See loss.Logistic.
 func Logistic[T loss.Float](out []T, grad, in *loss.Logistic[T], dOut []T) {
-	k := take[elementTask[T]]()
+	k := take[spreadTask[T]]()
 	k.start(ofMargin, in.Score, in.Target, out, in.Reduction, dOut, len(in.Score.Data))
 	if grad != nil {
 		k.g = grad.Score.Data

@@ -27,9 +27,9 @@ func WeightedCrossEntropy[T loss.Float](out []T, grad, in *loss.WeightedCrossEnt
 	k.solve(out, in.Reduction, in.Logits.Shape, 1, by(in.Normalize), dOut)
 }
 
-const binaryChunk = 4096
+const weightedChunk = 4096
 
-type binaryTask[T loss.Float] struct {
+type weightedTask[T loss.Float] struct {
 	logits, target, out, g []T
 	pos                    float64
 	w                      weights[T]
@@ -37,25 +37,25 @@ type binaryTask[T loss.Float] struct {
 }
 
 func binaryPos[T loss.Float](out, g []T, in *loss.WeightedCrossEntropy[T], dOut []T) {
-	k := take[binaryTask[T]]()
+	k := take[weightedTask[T]]()
 	n := len(in.Logits.Data)
 	k.logits, k.target, k.g, k.pos = in.Logits.Data, in.TargetValue.Data, g, in.PosWeight
 	k.w = newWeights(in.Reduction, dOut, float64(n))
 	if in.Reduction == loss.None {
 		k.out = out
 	}
-	chunks := ceilDiv(n, binaryChunk)
+	chunks := ceilDiv(n, weightedChunk)
 	k.partial = grown(k.partial, chunks)
-	each(chunks, 8*binaryChunk, k)
+	each(chunks, 8*weightedChunk, k)
 	finish(out, in.Reduction, k.partial, float64(n))
-	*k = binaryTask[T]{partial: k.partial}
+	*k = weightedTask[T]{partial: k.partial}
 	give(k)
 }
 
-func (k *binaryTask[T]) run(i int) {
+func (k *weightedTask[T]) run(i int) {
 	var l, d, q, tail [strip]float64
 	var sum running
-	for lo, hi := i*binaryChunk, min((i+1)*binaryChunk, len(k.logits)); lo < hi; lo += strip {
+	for lo, hi := i*weightedChunk, min((i+1)*weightedChunk, len(k.logits)); lo < hi; lo += strip {
 		n := min(strip, hi-lo)
 		x, y := k.logits[lo:lo+n], k.target[lo:lo+n]
 		decays(q[:n], x)
@@ -74,7 +74,7 @@ func (k *binaryTask[T]) run(i int) {
 }
 
 // items fills in the losses and derivatives of a strip, given exp(-|x|) and log(1 + exp(-|x|)).
-func (k *binaryTask[T]) items(l, d []float64, x, y []T, q, tail []float64) {
+func (k *weightedTask[T]) items(l, d []float64, x, y []T, q, tail []float64) {
 	d, x, y, q, tail = d[:len(l)], x[:len(l)], y[:len(l)], q[:len(l)], tail[:len(l)]
 	for j := range l {
 		x, y := float64(x[j]), float64(y[j])

@@ -7,24 +7,24 @@ import (
 )
 
 const (
-	firstTarget     = "first target token alone"
-	withoutLayer0   = "layer 0 left out"
-	ascended        = "attention term negated"
-	meanAttention   = "mean attention"
-	logPerHead      = "logarithm before the mean over heads"
-	meanOfLayers    = "mean over the layers"
-	softmaxConstant = "softmax not differentiated"
-	oneMinusMass    = "others by subtraction"
-	logWithEps      = "logarithm with eps"
-	maskMultiplied  = "mask multiplied"
-	lambdaOfAll     = "lambda times the cross-entropy"
-	sumOfQueries    = "sum over the queries"
-	noRowMaximum    = "scores without their maximum"
-	classToken      = "class token counted"
+	firstTargetToken = "first target token alone"
+	withoutLayer0    = "layer 0 left out"
+	ascended         = "attention term negated"
+	meanAttention    = "mean attention"
+	logPerHead       = "logarithm before the mean over heads"
+	meanOfLayers     = "mean over the layers"
+	softmaxConstant  = "softmax not differentiated"
+	oneMinusMass     = "others by subtraction"
+	logWithEps       = "logarithm with eps"
+	maskMultiplied   = "mask multiplied"
+	lambdaOfAll      = "lambda times the cross-entropy"
+	sumOfQueries     = "sum over the queries"
+	noRowMaximum     = "scores without their maximum"
+	classToken       = "class token counted"
 )
 
 var attentionTargetFlaws = []flaw{
-	{firstTarget, "uses the first target token alone, as the released code"},
+	{firstTargetToken, "uses the first target token alone, as the released code"},
 	{withoutLayer0, "leaves out layer 0, as the released code"},
 	{ascended, "subtracts the attention term, which the released code ascends"},
 	{meanAttention, "takes the mean over heads and queries in place of the sum"},
@@ -137,7 +137,7 @@ func attentionTerm(grad, in *loss.AttentionTarget[float64], l, n int, c float64,
 					at = max(j-1, 0)
 				}
 				m[at] = 1
-				if flaw == firstTarget {
+				if flaw == firstTargetToken {
 					break
 				}
 			}

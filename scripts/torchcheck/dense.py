@@ -97,7 +97,48 @@ def ssim(p, x):
     return reduce((1 - s) / 2 if p.get("form") == "half" else 1 - s, p)
 
 
-LOSSES = [dice, jaccard, tversky, ssim]
+def layers(x):
+    """Layers that participate: weight, features, target."""
+    count = sum(k.startswith("features_") for k in x)
+    w = x.get("layer_weights", torch.ones(count, dtype=torch.float64))
+    return [(w[l], x[f"features_{l}"], x[f"target_{l}"]) for l in range(count) if w[l] != 0]
+
+
+def feature_matching(p, x):
+    scale, l1 = p.get("scale", 1.0), lambda a, b: (a - b).abs()
+    l2 = lambda a, b: (a - b).square()
+    if p.get("variant") == "moment":
+        norm = p.get("moment_norm", "sum_sq")
+        value = torch.zeros((), dtype=torch.float64)
+        for w, a, b in layers(x) if scale else []:
+            e = (l1 if norm == "mean_abs" else l2)(a.mean(0), b.mean(0))
+            value = value + w * (e.sum() if norm == "sum_sq" else e.mean())
+        return scale * value
+    items = torch.zeros(x["features_0"].shape[0], dtype=torch.float64)
+    for w, a, b in layers(x) if scale else []:
+        items = items + w * (l2 if p.get("variant") == "layerwise_l2" else l1)(a, b).flatten(1).mean(1)
+    return reduce(scale * items, p)
+
+
+def style(p, x):
+    variant = p.get("variant", "gatys")
+    norm = p.get("gram_norm", "auto")
+    if norm == "auto":
+        norm = "none" if variant == "gatys" else "chw"
+    items = torch.zeros(x["features_0"].shape[0], dtype=torch.float64)
+    for w, a, b in layers(x):
+        c, n = a.shape[1], a.shape[2] * a.shape[3]
+
+        def gram(v):
+            v = v.flatten(2)
+            return v @ v.transpose(1, 2) / {"none": 1, "hw": v.shape[2], "chw": c * v.shape[2]}[norm]
+        e = gram(a) - gram(b)
+        e = (e.abs() if variant == "l1" else e.square()).sum((1, 2))
+        items = items + w * e / {"gatys": 4 * c * c * n * n, "johnson": 1, "mse": c * c, "l1": c * c}[variant]
+    return reduce(items, p)
+
+
+LOSSES = [dice, jaccard, tversky, ssim, feature_matching, style]
 
 DEVIATIONS = [
     ("dice", "saturated sigmoid", "the derivative p (1-p) of a sigmoid loses the digits of 1-p",
@@ -109,5 +150,7 @@ DEVIATIONS = [
     ("tversky", "saturated sigmoid", "the derivative p (1-p) of a sigmoid loses the digits of 1-p",
      lambda r, p: "saturated" in r["tags"] and p.get("activation") == "sigmoid"),
     ("tversky", "selection", "masking a NaN by a selection leaves a NaN gradient behind it", lambda r, p: not finite(r, "pred")),
+    ("feature_matching", "NaN", "a NaN reaches the elements that it meets, not the whole sample or batch", lambda r, p: not finite(r)),
+    ("style", "NaN", "a NaN reaches what it is multiplied with, not the other layers; abs has gradient 0 at NaN", lambda r, p: not finite(r)),
     ("ssim", "NaN", "a NaN reaches the pixels of the windows that see it, not the whole sample", lambda r, p: not finite(r)),
 ]

@@ -89,6 +89,38 @@ func perceptual(d *Draw, p *loss.Perceptual[float64]) {
 	}
 }
 
+func featureMatching(d *Draw, p *loss.FeatureMatching[float64]) {
+	p.Scale = Pick(d, 1, 0.25, 10)
+	d.features(&p.Features)
+	if p.Variant == "moment" {
+		d.batch(&p.Target[0], 3)
+		d.batch(&p.Features.Features[1], 1)
+	}
+	if d.Ties { // equal elements
+		copy(p.Target[0].Data[:3], p.Features.Features[0].Data)
+	}
+}
+
+func style(d *Draw, p *loss.Style[float64]) {
+	d.features(&p.Features)
+	if d.Coin() {
+		d.batch(&p.Target[0], 1)
+		d.batch(&p.Target[1], 1)
+	}
+	if p.Norm() != "none" && d.Coin() {
+		shape := p.Target[1].Shape
+		p.Target[1] = d.Normal(shape[0], shape[1], 3, shape[3]+1)
+	}
+	if d.Ties { // equal matrices
+		p.Target[0].Data = append(p.Target[0].Data[:0], p.Features.Features[0].Data[:len(p.Target[0].Data)]...)
+	}
+}
+
+// batch draws other samples, n of them.
+func (d *Draw) batch(x *loss.Tensor[float64], n int) {
+	*x = d.Normal(append([]int{n}, x.Shape[1:]...)...)
+}
+
 // windows fills in the parameters of a window.
 func (d *Draw) windows(p *loss.Windows) {
 	p.WindowSize, p.Sigma = 3, d.Between(0.5, 1.5)

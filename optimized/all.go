@@ -30,6 +30,7 @@ var CPU = []Row{
 	row(Focal[float32], Focal[float64]),
 	row(FocalSoftmax[float32], FocalSoftmax[float64]),
 	row(KLDivergence[float32], KLDivergence[float64]),
+	row(AttentionTarget[float32], AttentionTarget[float64]),
 	row(IoU[float32], IoU[float64]),
 	row(GIoU[float32], GIoU[float64]),
 	row(DIoU[float32], DIoU[float64]),

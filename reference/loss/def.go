@@ -80,6 +80,7 @@ var All = []*Def{
 	focal,
 	focalSoftmax,
 	klDivergence,
+	attentionTarget,
 	iou,
 	giou,
 	diou,

@@ -22,6 +22,7 @@ var problems = func() map[string]func() Problem[float64] {
 		func() Problem[float64] { return New[float64, BinaryCrossEntropy[float64]]() },
 		func() Problem[float64] { return New[float64, Logistic[float64]]() },
 		func() Problem[float64] { return New[float64, KLDivergence[float64]]() },
+		func() Problem[float64] { return New[float64, AttentionTarget[float64]]() },
 		func() Problem[float64] { return New[float64, IoU[float64]]() },
 		func() Problem[float64] { return New[float64, GIoU[float64]]() },
 		func() Problem[float64] { return New[float64, DIoU[float64]]() },

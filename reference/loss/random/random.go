@@ -50,6 +50,7 @@ var All = []Maker{
 	of(focal, always),
 	of(focalSoftmax, always),
 	of(klDivergence, always),
+	of(attentionTarget, never),
 	of(iou, always),
 	of(giou, always),
 	of(diou, always),

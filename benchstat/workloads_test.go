@@ -68,4 +68,7 @@ var workloads = []workload{
 	{"style", "style_cnn_latency", style("l1", []int{1, 32, 16, 16}), false},
 	{"ssim", "deh_ssim", ssim(4, 3, 256, 256), true},
 	{"ssim", "deh_ssim_small", ssim(1, 3, 64, 64), false},
+	{"ms_ssim", "deh_cnn_ms_ssim", msSSIM(5, 4, 3, 256, 256), true},
+	{"ms_ssim", "deh_vit_ms_ssim", msSSIM(5, 1, 3, 256, 256), true},
+	{"ms_ssim", "deh_latency", msSSIM(3, 1, 3, 64, 64), false},
 }

@@ -16,4 +16,5 @@ var All = []loss.Impl[float64]{
 	loss.Split[float64](Tversky, TverskyGrad),
 	loss.Split[float64](FeatureMatching, FeatureMatchingGrad),
 	loss.Split[float64](Style, StyleGrad),
+	loss.Split[float64](MSSSIM, MSSSIMGrad),
 }

@@ -55,6 +55,7 @@ var byHand = []hand{
 	flawed("tversky", tversky, tverskyFlaws),
 	flawed("feature_matching", featureMatching, featureMatchingFlaws),
 	flawed("style", style, styleFlaws),
+	flawed("ms_ssim", msSSIM, msSSIMFlaws),
 }
 
 // always is an Affects for mistakes that show in any problem.
@@ -68,6 +69,7 @@ var Exemptions = []Exemption{
 	{"dice", "value without infinity", "scores are clamped above 0 and weights are finite: no value is infinite"},
 	{"nt_xent", "value without infinity", "an infinite input makes the value NaN, and similarities that overflow are outside the cases"},
 	{"ssim", "value without infinity", "an infinite pixel makes the value NaN; the similarity of finite images is finite"},
+	{"ms_ssim", "value without infinity", "an infinite pixel makes the value NaN; the similarity of finite images is finite"},
 	{"jaccard", "value without infinity", "scores are clamped above 0 and weights are finite: no value is infinite"},
 	{"tversky", "value without infinity", "scores are clamped above 0 and weights are finite: no value is infinite"},
 }

@@ -60,6 +60,8 @@ var Tasks = []Models{
 
 // All lists the definition of every loss, in the order of the catalogue.
 var All = []*Def{
+	smoothL1, crossEntropy, focal, iou, dice, ntXent, perceptual, ssim,
+	jaccard, tversky, featureMatching, style, msSSIM,
 	l1,
 	mse,
 	smoothL1,

@@ -84,9 +84,9 @@ var byHand = []hand{
 	{"vae", vae, nil},
 	flawed("perceptual", perceptual, perceptualFlaws),
 	flawed("style", style, styleFlaws),
-	flawed("ms_ssim", msSSIM, msSSIMFlaws),
 	flawed("feature_matching", featureMatching, featureMatchingFlaws),
 	flawed("ssim", ssim, ssimFlaws),
+	flawed("ms_ssim", msSSIM, msSSIMFlaws),
 }
 
 // always is an Affects for mistakes that show in any problem.

@@ -47,4 +47,5 @@ var All = []loss.Impl[float64]{
 	loss.Split[float64](Style, StyleGrad),
 	loss.Split[float64](FeatureMatching, FeatureMatchingGrad),
 	loss.Split[float64](SSIM, SSIMGrad),
+	loss.Split[float64](MSSSIM, MSSSIMGrad),
 }

@@ -86,6 +86,7 @@ var byHand = []hand{
 	flawed("style", style, styleFlaws),
 	flawed("feature_matching", featureMatching, featureMatchingFlaws),
 	flawed("ssim", ssim, ssimFlaws),
+	flawed("ms_ssim", msSSIM, msSSIMFlaws),
 }
 
 // always is an Affects for mistakes that show in any problem.
@@ -115,6 +116,7 @@ var Exemptions = []Exemption{
 	{"gwd", "format xywh -> cxcywhr", "rows of five numbers are no rows of four: the inputs fit one of them only"},
 	{"nt_xent", "value without infinity", "an infinite input makes the value NaN, and similarities that overflow are outside the cases"},
 	{"ssim", "value without infinity", "an infinite pixel makes the value NaN; the similarity of finite images is finite"},
+	{"ms_ssim", "value without infinity", "an infinite pixel makes the value NaN; the similarity of finite images is finite"},
 	{"adversarial", "role g_ns -> d_real", "without smoothing both roles are the same function"},
 	{"adversarial", "role d_real -> g_ns", "without smoothing both roles are the same function; with it g_ns is no problem of the loss"},
 	{"weighted_cross_entropy", "mode class -> pixel", "each mode has inputs that the others refuse"},

@@ -103,6 +103,7 @@ var All = []*Def{
 	style,
 	featureMatching,
 	ssim,
+	msSSIM,
 }
 
 // Lookup returns the definition of a loss id, nil where there is none.

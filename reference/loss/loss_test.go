@@ -160,12 +160,22 @@ func TestConvertAndGrad(t *testing.T) {
 
 func TestRanges(t *testing.T) {
 	for r, text := range map[Range]string{Between(0, 1): "[0, 1]", AtLeast(0): "[0, inf)", Above(0): "(0, inf)", AtMost(1): "(-inf, 1]",
-		Inside(0, 1): "(0, 1)", {}: "(-inf, inf)"} {
+		Inside(0, 1): "(0, 1)", Ends(-1, 1): "{-1, 1}", {}: "(-inf, inf)"} {
 		require.Equal(t, text, r.String())
 		require.False(t, r.Contains(math.NaN()))
 	}
 	require.False(t, Above(0).Contains(0))
 	require.True(t, AtLeast(0).Contains(0))
+	require.True(t, Ends(-1, 1).Contains(-1))
+	for _, x := range []float64{0, 2, math.NaN()} {
+		require.True(t, Ends(-1, 1).excludes(x))
+	}
+	// A closed infinite end is legal, an unbounded range is finite.
+	for r, ok := range map[Range]bool{Between(1, math.Inf(1)): true, AtLeast(1): false, {}: false} {
+		c := &Checker{}
+		c.inRange(Param{Name: "p", Range: r, Value: math.Inf(1)})
+		require.Equal(t, ok, c.err() == nil, r.String())
+	}
 }
 
 func TestParseParams(t *testing.T) {

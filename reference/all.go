@@ -12,4 +12,5 @@ var All = []loss.Impl[float64]{
 	loss.Split[float64](NTXent, NTXentGrad),
 	loss.Split[float64](Perceptual, PerceptualGrad),
 	loss.Split[float64](SSIM, SSIMGrad),
+	loss.Split[float64](MarginRanking, MarginRankingGrad),
 }

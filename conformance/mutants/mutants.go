@@ -51,6 +51,7 @@ var byHand = []hand{
 	flawed("nt_xent", ntXent, ntXentFlaws),
 	flawed("perceptual", perceptual, perceptualFlaws),
 	flawed("ssim", ssim, ssimFlaws),
+	flawed("margin_ranking", marginRanking, marginRankingFlaws),
 }
 
 // always is an Affects for mistakes that show in any problem.

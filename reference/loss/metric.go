@@ -52,3 +52,52 @@ func (l *NTXent[T]) Check(c *Checker) {
 }
 
 func (l *NTXent[T]) Out() []int { return l.Reduction.shape(l.Z.Shape[0]) }
+
+// MarginRanking is the hinge on the signed difference of two scores: x1 should exceed x2 by the margin where y = 1, and the other way
+// round where y = -1.
+//
+//	l = max(0, margin - y (x1 - x2))
+//
+// Items are the elements; mean divides by their number. Margin in [0, inf), default 0.
+//
+// Special cases:
+//
+//	difference infinite on the right side   0, gradient 0
+//	difference infinite on the wrong side   +Inf, gradient -y and y
+//	Inf - Inf, NaN in x1 or x2              NaN, NaN
+//	no element                              mean NaN, sum 0
+//
+// Kink: y (x1 - x2) = margin, gradient 0 (interval between 0 and -y for x1), also for x1 = x2 at margin 0. Errors: a label other
+// than -1 and 1, also NaN, is invalid_target. PyTorch is active on the kink, broadcasts and accepts any label.
+// Sources: Herbrich et al. 1999, Support vector learning for ordinal regression; Joachims 2002, Optimizing search engines using
+// clickthrough data.
+type MarginRanking[T any] struct {
+	Reduction
+	Margin float64
+	X1, X2 Tensor[T] // [...], any real, var
+	Y      Tensor[T] // like X1, -1 or 1, floats or integers
+}
+
+var marginRanking = &Def{
+	ID: "margin_ranking", Name: "MarginRanking", Title: "Margin ranking loss", Summary: "hinge on the signed difference of two scores",
+	Aliases: []string{"pairwise hinge", "RankSVM loss"},
+	Tasks:   []Task{ImageClassification, AudioToImage},
+	Sources: []Source{
+		{"Herbrich, Graepel, Obermayer 1999, Support vector learning for ordinal regression", "", ""},
+		{"Joachims 2002, Optimizing search engines using clickthrough data", "", ""},
+	},
+}
+
+func (l *MarginRanking[T]) Def() *Def { return marginRanking }
+
+func (l *MarginRanking[T]) Visit(v Visitor[T]) {
+	visitReduction(v, &l.Reduction)
+	v.Float("margin", &l.Margin, 0, AtLeast(0))
+	v.Var("x1", &l.X1, "...", Real)
+	v.Var("x2", &l.X2, "...", Real)
+	v.Const("y", &l.Y, "...", Sign)
+}
+
+func (l *MarginRanking[T]) Check(*Checker) {}
+
+func (l *MarginRanking[T]) Out() []int { return l.Reduction.shape(l.X1.Shape...) }

@@ -19,6 +19,7 @@ var CPU = []Row{
 	row(Perceptual[float32], Perceptual[float64]),
 	row(SSIM[float32], SSIM[float64]),
 	row(MarginRanking[float32], MarginRanking[float64]),
+	row(Triplet[float32], Triplet[float64]),
 }
 
 func row[L, M any, P loss.Of[float32, L], Q loss.Of[float64, M]](f func(out []float32, grad, in P, dOut []float32),

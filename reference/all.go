@@ -13,4 +13,5 @@ var All = []loss.Impl[float64]{
 	loss.Split[float64](Perceptual, PerceptualGrad),
 	loss.Split[float64](SSIM, SSIMGrad),
 	loss.Split[float64](MarginRanking, MarginRankingGrad),
+	loss.Split[float64](Triplet, TripletGrad),
 }

@@ -52,6 +52,7 @@ var byHand = []hand{
 	flawed("perceptual", perceptual, perceptualFlaws),
 	flawed("ssim", ssim, ssimFlaws),
 	flawed("margin_ranking", marginRanking, marginRankingFlaws),
+	flawed("triplet", triplet, tripletFlaws),
 }
 
 // always is an Affects for mistakes that show in any problem.

@@ -1,5 +1,7 @@
 package loss
 
+import "math"
+
 // NTXent is the normalized temperature-scaled cross-entropy of SimCLR: every sample finds its other view among the batch.
 //
 //	u = z/max(||z||, norm_eps) row by row, or z      S_ik = u_i . u_k / temperature      p = the row paired with i
@@ -101,3 +103,61 @@ func (l *MarginRanking[T]) Visit(v Visitor[T]) {
 func (l *MarginRanking[T]) Check(*Checker) {}
 
 func (l *MarginRanking[T]) Out() []int { return l.Reduction.shape(l.X1.Shape...) }
+
+// Triplet is the hinge on the difference of two distances: the anchor must be closer to the positive than to the negative by a margin.
+//
+//	d(x, y) = ||x - y + eps||_p, eps added to every coordinate
+//	l = max(0, margin + d(a, p) - d_neg)      d_neg = d(a, n), with swap the smaller of d(a, n) and d(p, n)
+//
+// Items are the triplets [N]; mean divides by N. Margin in (0, inf), default 1; P in [1, inf], both ends included, default 2; Eps in
+// [0, inf), default 1e-6: the distance is not symmetric.
+//
+// Special cases:
+//
+//	no triplet                              mean NaN, sum 0
+//	a = p = n, eps > 0, p = 2               margin; gradient of a is 0, of p -1/sqrt(D), of n 1/sqrt(D) in every coordinate
+//	a = p = n, eps = 0                      margin, gradient 0 (kink)
+//	negative infinite in a coordinate       0, gradient 0
+//	positive infinite in one coordinate     +Inf; d(a, p) has the gradient +-1 there, 0 elsewhere (p = 1: the signs everywhere)
+//	anchor infinite                         NaN, NaN; with swap, d(p, n) finite: +Inf like an infinite positive
+//	NaN in a row                            NaN in that row of all three
+//
+// Kinks, with the gradient of the reference: hinge at 0 (0), a difference that is 0 in all coordinates (0), or for p = 1 in one (0),
+// d(a, n) = d(p, n) with swap (half to each), several largest coordinates for p = Inf (the first). Errors: D = 0 is invalid_shape.
+// PyTorch is active where the hinge is 0. Optax has eps inside the root and no absolute value; FaceNet squares the distances.
+// Source: Balntas et al. 2016, Learning local feature descriptors with triplets, section 3 (swap).
+type Triplet[T any] struct {
+	Reduction
+	Margin                     float64
+	P                          float64
+	Eps                        float64
+	Swap                       bool
+	Anchor, Positive, Negative Tensor[T] // [N, D], any real, var
+}
+
+var triplet = &Def{
+	ID: "triplet", Name: "Triplet", Title: "Triplet margin loss",
+	Summary: "the anchor must be closer to the positive than to the negative by a margin",
+	Aliases: []string{"TripletMarginLoss"},
+	Tasks:   []Task{ObjectTracking},
+	Sources: []Source{{"Balntas et al. 2016, Learning local feature descriptors with triplets and shallow CNNs, BMVC", "", "section 3"}},
+}
+
+func (l *Triplet[T]) Def() *Def { return triplet }
+
+func (l *Triplet[T]) Visit(v Visitor[T]) {
+	visitReduction(v, &l.Reduction)
+	v.Float("margin", &l.Margin, 1, Above(0))
+	v.Float("p", &l.P, 2, Between(1, math.Inf(1)))
+	v.Float("eps", &l.Eps, 1e-6, AtLeast(0))
+	v.Bool("swap", &l.Swap, false)
+	v.Var("anchor", &l.Anchor, "N D", Real)
+	v.Var("positive", &l.Positive, "N D", Real)
+	v.Var("negative", &l.Negative, "N D", Real)
+}
+
+func (l *Triplet[T]) Check(c *Checker) {
+	c.Shape(l.Anchor.Shape[1] > 0, "anchor", "at least one column", l.Anchor.Shape)
+}
+
+func (l *Triplet[T]) Out() []int { return l.Reduction.shape(l.Anchor.Shape[0]) }

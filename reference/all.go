@@ -14,4 +14,5 @@ var All = []loss.Impl[float64]{
 	loss.Split[float64](SSIM, SSIMGrad),
 	loss.Split[float64](MarginRanking, MarginRankingGrad),
 	loss.Split[float64](Triplet, TripletGrad),
+	loss.Split[float64](Contrastive, ContrastiveGrad),
 }

@@ -53,6 +53,7 @@ var byHand = []hand{
 	flawed("ssim", ssim, ssimFlaws),
 	flawed("margin_ranking", marginRanking, marginRankingFlaws),
 	flawed("triplet", triplet, tripletFlaws),
+	flawed("contrastive", contrastive, contrastiveFlaws),
 }
 
 // always is an Affects for mistakes that show in any problem.

@@ -161,3 +161,57 @@ func (l *Triplet[T]) Check(c *Checker) {
 }
 
 func (l *Triplet[T]) Out() []int { return l.Reduction.shape(l.Anchor.Shape[0]) }
+
+// Contrastive pulls similar pairs together and pushes dissimilar pairs beyond a margin.
+//
+//	similar, y = similar_label     l = scale d^2                     d = ||x1 - x2||
+//	dissimilar                     l = scale max(0, margin - d)^2
+//
+// Items are the pairs [N]; mean divides by N. Margin in (0, inf), default 1; Scale in (0, inf), default 1/2; SimilarLabel 0 (default)
+// or 1. The defaults are the published equation; much code has scale 1 and label 1 for similar pairs.
+//
+// Special cases:
+//
+//	similar, squares overflow           +Inf, gradient finite
+//	similar, difference infinite        +Inf, gradient infinite at that coordinate, finite elsewhere
+//	dissimilar, difference infinite     0, gradient 0
+//	Inf - Inf, NaN in x1 or x2          NaN, NaN in that row of both
+//
+// Kink: a dissimilar pair at distance 0, gradient 0 (accepted: length up to 2 scale margin). Errors: no pair is empty_input; D = 0 is
+// invalid_shape; a label other than 0 and 1 is invalid_target. PyTorch Metric Learning does not square its hinges.
+// Source: Hadsell, Chopra, LeCun 2006, Dimensionality reduction by learning an invariant mapping, eq. 4.
+type Contrastive[T any] struct {
+	Reduction
+	Margin       float64
+	Scale        float64
+	SimilarLabel int
+	X1, X2       Tensor[T]    // [N, D], any real, var
+	Y            Tensor[bool] // [N], labels 0 and 1
+}
+
+var contrastive = &Def{
+	ID: "contrastive", Name: "Contrastive", Title: "Contrastive loss on pairs",
+	Summary: "pulls similar pairs together and pushes dissimilar pairs beyond a margin",
+	Aliases: []string{"Hadsell-Chopra-LeCun loss", "DrLIM", "siamese loss"},
+	Tasks:   []Task{ActionRecognition, ImageToImage, TextToImage, AudioToImage},
+	Sources: []Source{{"Hadsell, Chopra, LeCun 2006, Dimensionality reduction by learning an invariant mapping, CVPR", "", "4"}},
+}
+
+func (l *Contrastive[T]) Def() *Def { return contrastive }
+
+func (l *Contrastive[T]) Visit(v Visitor[T]) {
+	visitReduction(v, &l.Reduction)
+	v.Float("margin", &l.Margin, 1, Above(0))
+	v.Float("scale", &l.Scale, 0.5, Above(0))
+	v.Int("similar_label", &l.SimilarLabel, 0, Between(0, 1))
+	v.Var("x1", &l.X1, "N D", Real)
+	v.Var("x2", &l.X2, "N D", Real)
+	v.Mask("y", &l.Y, "N")
+}
+
+func (l *Contrastive[T]) Check(c *Checker) {
+	c.Shape(l.X1.Shape[1] > 0, "x1", "at least one column", l.X1.Shape)
+	c.NotEmpty(l.X1.Shape[0] > 0, "x1", "at least one pair", l.X1.Shape)
+}
+
+func (l *Contrastive[T]) Out() []int { return l.Reduction.shape(l.X1.Shape[0]) }

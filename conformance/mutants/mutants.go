@@ -54,6 +54,7 @@ var byHand = []hand{
 	flawed("margin_ranking", marginRanking, marginRankingFlaws),
 	flawed("triplet", triplet, tripletFlaws),
 	flawed("contrastive", contrastive, contrastiveFlaws),
+	flawed("info_nce", infoNCE, infoNCEFlaws),
 }
 
 // always is an Affects for mistakes that show in any problem.
@@ -66,5 +67,6 @@ type Exemption struct{ Loss, Mutant, Reason string }
 var Exemptions = []Exemption{
 	{"dice", "value without infinity", "scores are clamped above 0 and weights are finite: no value is infinite"},
 	{"nt_xent", "value without infinity", "an infinite input makes the value NaN, and similarities that overflow are outside the cases"},
+	{"info_nce", "negatives in_batch -> queue", "a problem in the batch has no queue that could be taken"},
 	{"ssim", "value without infinity", "an infinite pixel makes the value NaN; the similarity of finite images is finite"},
 }

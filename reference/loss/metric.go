@@ -215,3 +215,67 @@ func (l *Contrastive[T]) Check(c *Checker) {
 }
 
 func (l *Contrastive[T]) Out() []int { return l.Reduction.shape(l.X1.Shape[0]) }
+
+// InfoNCE is the cross-entropy of picking the key that matches a query among negatives: a queue (MoCo) or the other keys of the batch
+// (CPC).
+//
+//	q, k, Q = rows of query, key and queue, divided by max(norm, norm_eps) where asked for
+//	s_i = q_i . k_i / temperature      n_ij = q_i . Q_j / temperature, or in_batch q_i . k_j / temperature for j != i
+//	l_i = -log( exp(s_i) / (exp(s_i) + sum_j exp(n_ij)) )
+//
+// Items are the queries [N]; mean divides by N. Normalize applies to query and key, NormalizeQueue to the queue, whose rows are stored
+// normalized in MoCo. Queue is required with negatives queue and absent with in_batch.
+//
+// Special cases:
+//
+//	no negative                                        0, gradient 0
+//	zero row, normalized                               u = 0; its gradient is (dL/du)/norm_eps
+//	NaN or infinity in a query, or in a key (queue)    that item NaN; the gradients of its query, of its key and of all negatives NaN
+//	NaN or infinity in the queue, or a key (in_batch)  all NaN
+//
+// Kink: a norm of norm_eps. Errors: no query is empty_input; D = 0 is invalid_shape; a missing or superfluous queue is invalid_param.
+// Sources: He et al. 2020, MoCo, arXiv 1911.05722, eq. 1; van den Oord et al. 2018, CPC, arXiv 1807.03748, eq. 4.
+type InfoNCE[T any] struct {
+	Reduction
+	Negatives      string    // queue (default), in_batch
+	Temperature    float64   // (0, inf), default 0.07
+	Normalize      bool      // default true
+	NormalizeQueue bool      // default false
+	NormEps        float64   // (0, inf), default 1e-12
+	Query, Key     Tensor[T] // [N, D], any real, var
+	Queue          Tensor[T] // [K, D], any real, var
+}
+
+var infoNCE = &Def{
+	ID: "info_nce", Name: "InfoNCE", Title: "InfoNCE with a queue or in-batch negatives",
+	Summary: "cross-entropy of picking the matching key among negatives",
+	Aliases: []string{"CPC loss", "MoCo loss"},
+	Tasks:   []Task{ActionRecognition, ImageToImage, TextToImage, AudioToImage},
+	Sources: []Source{
+		{"He et al. 2020, Momentum Contrast", "arXiv 1911.05722", "1"},
+		{"van den Oord, Li, Vinyals 2018, Contrastive Predictive Coding", "arXiv 1807.03748", "4"},
+	},
+}
+
+func (l *InfoNCE[T]) Def() *Def { return infoNCE }
+
+func (l *InfoNCE[T]) Visit(v Visitor[T]) {
+	visitReduction(v, &l.Reduction)
+	v.Enum("negatives", &l.Negatives, "queue", "in_batch")
+	v.Float("temperature", &l.Temperature, 0.07, Above(0))
+	v.Bool("normalize", &l.Normalize, true)
+	v.Bool("normalize_queue", &l.NormalizeQueue, false)
+	v.Float("norm_eps", &l.NormEps, 1e-12, Above(0))
+	v.Var("query", &l.Query, "N D", Real)
+	v.Var("key", &l.Key, "N D", Real)
+	if l.Negatives != "in_batch" {
+		v.Var("queue", &l.Queue, "K D", Real)
+	}
+}
+
+func (l *InfoNCE[T]) Check(c *Checker) {
+	c.Shape(l.Query.Shape[1] > 0, "query", "at least one column", l.Query.Shape)
+	c.NotEmpty(l.Query.Shape[0] > 0, "query", "at least one query", l.Query.Shape)
+}
+
+func (l *InfoNCE[T]) Out() []int { return l.Reduction.shape(l.Query.Shape[0]) }

@@ -22,6 +22,7 @@ var CPU = []Row{
 	row(Triplet[float32], Triplet[float64]),
 	row(Contrastive[float32], Contrastive[float64]),
 	row(InfoNCE[float32], InfoNCE[float64]),
+	row(CrossModalRanking[float32], CrossModalRanking[float64]),
 }
 
 func row[L, M any, P loss.Of[float32, L], Q loss.Of[float64, M]](f func(out []float32, grad, in P, dOut []float32),

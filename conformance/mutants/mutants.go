@@ -55,6 +55,7 @@ var byHand = []hand{
 	flawed("triplet", triplet, tripletFlaws),
 	flawed("contrastive", contrastive, contrastiveFlaws),
 	flawed("info_nce", infoNCE, infoNCEFlaws),
+	flawed("cross_modal_ranking", crossModalRanking, crossModalRankingFlaws),
 }
 
 // always is an Affects for mistakes that show in any problem.
@@ -67,6 +68,12 @@ type Exemption struct{ Loss, Mutant, Reason string }
 var Exemptions = []Exemption{
 	{"dice", "value without infinity", "scores are clamped above 0 and weights are finite: no value is infinite"},
 	{"nt_xent", "value without infinity", "an infinite input makes the value NaN, and similarities that overflow are outside the cases"},
+	{"cross_modal_ranking", "input embeddings -> scores", "embeddings come without scores"},
+	{"cross_modal_ranking", "input scores -> embeddings", "scores come without embeddings"},
+	{"cross_modal_ranking", "mining all -> sampled", "there are no impostors that could be taken"},
+	{"cross_modal_ranking", "mining hardest -> sampled", "there are no impostors that could be taken"},
+	{"cross_modal_ranking", "impostor_text plus one", "an impostor is a row of the batch, no class"},
+	{"cross_modal_ranking", "impostor_image plus one", "an impostor is a row of the batch, no class"},
 	{"info_nce", "negatives in_batch -> queue", "a problem in the batch has no queue that could be taken"},
 	{"ssim", "value without infinity", "an infinite pixel makes the value NaN; the similarity of finite images is finite"},
 }

@@ -1,6 +1,9 @@
 package loss
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 // NTXent is the normalized temperature-scaled cross-entropy of SimCLR: every sample finds its other view among the batch.
 //
@@ -279,3 +282,114 @@ func (l *InfoNCE[T]) Check(c *Checker) {
 }
 
 func (l *InfoNCE[T]) Out() []int { return l.Reduction.shape(l.Query.Shape[0]) }
+
+// CrossModalRanking asks that a matching pair of two modalities score higher than mismatched pairs by a margin, in both directions.
+//
+//	S_ij = cosine or dot product of image_i and text_j, or scores_ij
+//	R_ij = max(0, margin - S_ii + S_ij)      image i as anchor, j != i
+//	K_ij = max(0, margin - S_jj + S_ij)      text j as anchor, i != j
+//	all      L_i = sum over j of R_ij + sum over j of K_ji
+//	hardest  L_i = largest R_ij + largest K_ji
+//	sampled  L_i = R_it + K_mi, t = impostor_text_i, m = impostor_image_i
+//
+// Items are the pairs [B]; mean divides by B, or with divisor pairs (mining all) by B(B-1). Image and Text are the inputs with input
+// embeddings, Scores (row = image, column = text) with input scores; Similarity and NormEps belong to embeddings, the impostors to
+// mining sampled.
+//
+// Special cases:
+//
+//	B = 1                                    0, gradient 0, also where the single score is NaN
+//	S_ij = -Inf, i != j; S_ii = +Inf         the hinge is 0
+//	S_ij = +Inf, i != j; S_ii = -Inf         +Inf, gradient 1 and -1
+//	S_ii and S_ij both +Inf, or both -Inf    NaN, NaN
+//	NaN in S_ij                              items i and j NaN (all, hardest), gradient NaN in rows and columns i and j; i = j: item i
+//	NaN in a score, sampled                  the items that use it; NaN at their scores
+//	NaN, or cosine of infinity, in a row     all NaN (sampled: the items that use the row, and the rows that these items use)
+//
+// Kinks: every hinge (0), ties of the hardest (the first), norms of norm_eps. Errors: no pair is empty_input; scores that are not
+// square and D = 0 are invalid_shape; an impostor out of range or equal to its own index is invalid_target; divisor pairs without
+// mining all, inputs that do not match the options are invalid_param.
+// Sources: Frome et al. 2013, DeViSE; Kiros et al. 2014, arXiv 1411.2539; Faghri et al. 2018, VSE++, arXiv 1707.05612, eqs. 5-6;
+// Harwath et al. 2016, Unsupervised learning of spoken language with visual context.
+type CrossModalRanking[T any] struct {
+	Reduction
+	Input                       string // embeddings (default), scores
+	Similarity                  string // cosine (default), dot
+	Margin                      float64
+	Mining                      string        // all (default), hardest, sampled
+	Divisor                     string        // batch (default), pairs
+	NormEps                     float64       // (0, inf), default 1e-12
+	Image, Text                 Tensor[T]     // [B, D], any real, var
+	Scores                      Tensor[T]     // [B, B], any real, var
+	ImpostorText, ImpostorImage Tensor[int64] // [B], in [0, B), not its own index
+}
+
+var crossModalRanking = &Def{
+	ID: "cross_modal_ranking", Name: "CrossModalRanking", Title: "Bidirectional max-margin ranking",
+	Summary: "a matching pair of two modalities must score higher than mismatched pairs, in both directions",
+	Aliases: []string{"VSE loss", "VSE++", "DeViSE ranking", "max-margin matching loss"},
+	Tasks:   []Task{AudioToImage},
+	Sources: []Source{
+		{"Frome et al. 2013, DeViSE", "", ""},
+		{"Kiros, Salakhutdinov, Zemel 2014, Unifying visual-semantic embeddings", "arXiv 1411.2539", ""},
+		{"Faghri et al. 2018, VSE++", "arXiv 1707.05612", "5-6"},
+		{"Harwath, Torralba, Glass 2016, Unsupervised learning of spoken language with visual context", "", ""},
+	},
+}
+
+func (l *CrossModalRanking[T]) Def() *Def { return crossModalRanking }
+
+func (l *CrossModalRanking[T]) Visit(v Visitor[T]) {
+	visitReduction(v, &l.Reduction)
+	v.Enum("input", &l.Input, "embeddings", "scores")
+	v.Enum("similarity", &l.Similarity, "cosine", "dot")
+	v.Float("margin", &l.Margin, 0.2, AtLeast(0))
+	v.Enum("mining", &l.Mining, "all", "hardest", "sampled")
+	v.Enum("divisor", &l.Divisor, "batch", "pairs")
+	v.Float("norm_eps", &l.NormEps, 1e-12, Above(0))
+	if l.Input == "scores" {
+		v.Var("scores", &l.Scores, "B B", Real)
+	} else {
+		v.Var("image", &l.Image, "B D", Real)
+		v.Var("text", &l.Text, "B D", Real)
+	}
+	if l.Mining == "sampled" {
+		v.Index("impostor_text", &l.ImpostorText, "B")
+		v.Index("impostor_image", &l.ImpostorImage, "B")
+	}
+}
+
+// Batch returns the number of pairs.
+func (l *CrossModalRanking[T]) Batch() int {
+	if l.Input == "scores" {
+		return l.Scores.Shape[0]
+	}
+	return l.Image.Shape[0]
+}
+
+func (l *CrossModalRanking[T]) Check(c *Checker) {
+	name, dims := "image", 1
+	if l.Input == "scores" {
+		name = "scores"
+	} else {
+		dims = l.Image.Shape[1]
+	}
+	c.Shape(dims > 0, name, "at least one column", dims)
+	c.NotEmpty(l.Batch() > 0, name, "at least one pair", l.Batch())
+	c.Param(l.Divisor != "pairs" || l.Mining == "all", "divisor", "batch, unless all pairs are mined", l.Divisor)
+	if l.Mining != "sampled" {
+		return
+	}
+	c.Values(func() {
+		c.impostors("impostor_text", l.ImpostorText.Data)
+		c.impostors("impostor_image", l.ImpostorImage.Data)
+	})
+}
+
+func (c *Checker) impostors(name string, index []int64) {
+	for i, j := range index {
+		c.Target(0 <= j && j < int64(len(index)) && j != int64(i), fmt.Sprintf("%s[%d]", name, i), fmt.Sprintf("an index in [0, %d) that is not %d", len(index), i), j)
+	}
+}
+
+func (l *CrossModalRanking[T]) Out() []int { return l.Reduction.shape(l.Batch()) }

@@ -23,6 +23,7 @@ var CPU = []Row{
 	row(Contrastive[float32], Contrastive[float64]),
 	row(InfoNCE[float32], InfoNCE[float64]),
 	row(CrossModalRanking[float32], CrossModalRanking[float64]),
+	row(AttentionRanking[float32], AttentionRanking[float64]),
 }
 
 func row[L, M any, P loss.Of[float32, L], Q loss.Of[float64, M]](f func(out []float32, grad, in P, dOut []float32),

@@ -17,4 +17,5 @@ var All = []loss.Impl[float64]{
 	loss.Split[float64](Contrastive, ContrastiveGrad),
 	loss.Split[float64](InfoNCE, InfoNCEGrad),
 	loss.Split[float64](CrossModalRanking, CrossModalRankingGrad),
+	loss.Split[float64](AttentionRanking, AttentionRankingGrad),
 }

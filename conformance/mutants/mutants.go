@@ -56,6 +56,7 @@ var byHand = []hand{
 	flawed("contrastive", contrastive, contrastiveFlaws),
 	flawed("info_nce", infoNCE, infoNCEFlaws),
 	flawed("cross_modal_ranking", crossModalRanking, crossModalRankingFlaws),
+	flawed("attention_ranking", attentionRanking, attentionRankingFlaws),
 }
 
 // always is an Affects for mistakes that show in any problem.

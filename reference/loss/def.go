@@ -61,7 +61,7 @@ var Tasks = []Models{
 // All lists the definition of every loss, in the order of the catalogue.
 var All = []*Def{
 	smoothL1, crossEntropy, focal, iou, dice, ntXent, perceptual, ssim,
-	marginRanking, triplet, contrastive, infoNCE, crossModalRanking,
+	marginRanking, triplet, contrastive, infoNCE, crossModalRanking, attentionRanking,
 }
 
 // Lookup returns the definition of a loss id, nil where there is none.

@@ -393,3 +393,54 @@ func (c *Checker) impostors(name string, index []int64) {
 }
 
 func (l *CrossModalRanking[T]) Out() []int { return l.Reduction.shape(l.Batch()) }
+
+// AttentionRanking asks that quantized attention scores keep the order of the full-precision scores, pair by pair within a row.
+//
+//	l = sum over i < j of max(0, theta - (Q_i - Q_j) sign(A_i - A_j))      Q = row of pred, A = row of target
+//
+// Items are the rows [B, H, R]; mean divides by B H R, sum is the published form. Theta in [0, inf), default 0.2. A pair with
+// A_i = A_j adds the constant theta (ties constant, the equation, default) or nothing (ties skip), and has no gradient.
+//
+// Special cases:
+//
+//	one column                                      0, gradient 0, also where it is NaN
+//	Q infinite, others finite                       a pair in order 0, out of order +Inf, tied theta
+//	equal infinities in Q, their A not tied         NaN, NaN
+//	equal infinities in A                           no order: NaN, NaN
+//	NaN in Q or A                                   NaN, NaN in the row
+//
+// Kink: (Q_i - Q_j) sign(A_i - A_j) = theta with A_i and A_j not equal, gradient 0. Errors: no row is empty_input; no column is
+// invalid_shape.
+// Source: Liu et al. 2021, Post-Training Quantization for Vision Transformer, arXiv 2106.14156, ranking-aware objective.
+type AttentionRanking[T any] struct {
+	Reduction
+	Theta  float64
+	Ties   string    // constant (default), skip
+	Pred   Tensor[T] // [B, H, R, W], any real, var
+	Target Tensor[T] // like Pred, const
+}
+
+var attentionRanking = &Def{
+	ID: "attention_ranking", Name: "AttentionRanking", Title: "Order-preserving loss on attention scores",
+	Summary: "quantized attention scores must keep the pairwise order of the full-precision scores",
+	Aliases: []string{"ranking loss of post-training quantization for vision transformers"},
+	Tasks:   []Task{ImageClassification},
+	Sources: []Source{{"Liu et al. 2021, Post-Training Quantization for Vision Transformer", "arXiv 2106.14156", "ranking-aware objective"}},
+}
+
+func (l *AttentionRanking[T]) Def() *Def { return attentionRanking }
+
+func (l *AttentionRanking[T]) Visit(v Visitor[T]) {
+	visitReduction(v, &l.Reduction)
+	v.Float("theta", &l.Theta, 0.2, AtLeast(0))
+	v.Enum("ties", &l.Ties, "constant", "skip")
+	v.Var("pred", &l.Pred, "B H R W", Real)
+	v.Const("target", &l.Target, "B H R W", Real)
+}
+
+func (l *AttentionRanking[T]) Check(c *Checker) {
+	c.Shape(l.Pred.Shape[3] > 0, "pred", "at least one column", l.Pred.Shape)
+	c.NotEmpty(Size(l.Pred.Shape[:3]) > 0, "pred", "at least one row", l.Pred.Shape)
+}
+
+func (l *AttentionRanking[T]) Out() []int { return l.Reduction.shape(l.Pred.Shape[:3]...) }

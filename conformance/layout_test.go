@@ -16,6 +16,7 @@ import (
 	"github.com/goldenloss/goldenloss/optimized"
 	"github.com/goldenloss/goldenloss/reference"
 	"github.com/goldenloss/goldenloss/reference/loss"
+	"github.com/goldenloss/goldenloss/reference/loss/random"
 )
 
 const module = "github.com/goldenloss/goldenloss/"
@@ -23,16 +24,17 @@ const module = "github.com/goldenloss/goldenloss/"
 // allowed lists, for each package, the packages of this module that it may depend on. Oracle, reference and optimized are three
 // derivations that never see each other.
 var allowed = map[string][]string{
-	"reference/loss":      {},
-	"reference":           {"reference/loss"},
-	"optimized":           {"reference/loss"},
-	"fixtures/oracle":     {"reference/loss"},
-	"fixtures":            {"reference/loss"},
-	"fixtures/generate":   {"reference/loss", "fixtures", "fixtures/oracle"},
-	"conformance/gate":    {"reference/loss", "fixtures"},
-	"conformance/mutants": {"reference/loss", "reference"},
-	"conformance":         {"reference/loss", "reference", "optimized", "fixtures", "conformance/gate", "conformance/mutants"},
-	"benchstat":           {"reference/loss"},
+	"reference/loss":        {},
+	"reference/loss/random": {"reference/loss"},
+	"reference":             {"reference/loss"},
+	"optimized":             {"reference/loss"},
+	"fixtures/oracle":       {"reference/loss"},
+	"fixtures":              {"reference/loss"},
+	"fixtures/generate":     {"reference/loss", "fixtures", "fixtures/oracle"},
+	"conformance/gate":      {"reference/loss", "fixtures"},
+	"conformance/mutants":   {"reference/loss", "reference"},
+	"conformance":           {"reference/loss", "reference", "optimized", "fixtures", "conformance/gate", "conformance/mutants"},
+	"benchstat":             {"reference/loss"},
 }
 
 func TestImportDirections(t *testing.T) {
@@ -65,7 +67,10 @@ func TestEveryLossEverywhere(t *testing.T) {
 	for _, d := range loss.All {
 		ids = append(ids, d.ID)
 	}
-	var ref, ora, f32, f64, gold []string
+	var ref, ora, f32, f64, gold, drawn []string
+	for _, m := range random.All {
+		drawn = append(drawn, m.ID)
+	}
 	for _, i := range reference.All {
 		ref = append(ref, i.ID)
 	}
@@ -81,7 +86,7 @@ func TestEveryLossEverywhere(t *testing.T) {
 		gold = append(gold, strings.TrimSuffix(filepath.Base(f), ".parquet"))
 	}
 	for name, got := range map[string][]string{"reference.All": ref, "optimized.CPU float32": f32, "optimized.CPU float64": f64,
-		"oracle.All": ora, "golden files": gold} {
+		"oracle.All": ora, "golden files": gold, "random.All": drawn} {
 		require.ElementsMatch(t, ids, got, name)
 	}
 	for _, id := range ids {

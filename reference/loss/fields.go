@@ -254,10 +254,11 @@ func (s *shapes) match(pattern string, layer int, shape []int) (want string, ok 
 	if pattern != "()" {
 		dims = strings.Fields(pattern)
 	}
-	before, after := dims, []string(nil)
+	before, after, rest := dims, []string(nil), ""
 	for i, d := range dims {
-		if d == "..." {
+		if strings.HasPrefix(d, "...") {
 			before, after = dims[:i], dims[i+1:]
+			rest = d + local
 		}
 	}
 	open := len(before)+len(after) < len(dims)
@@ -283,11 +284,11 @@ func (s *shapes) match(pattern string, layer int, shape []int) (want string, ok 
 	}
 	if open {
 		mid := shape[len(before) : len(shape)-len(after)]
-		old, seen := s.rest[local]
+		old, seen := s.rest[rest]
 		if seen && !equal(old, mid) {
 			return want, false
 		}
-		s.rest[local] = mid
+		s.rest[rest] = mid
 	}
 	return want, true
 }
@@ -316,8 +317,8 @@ func (s *shapes) describe(dims []string, local string) string {
 	out := make([]string, len(dims))
 	for i, d := range dims {
 		out[i] = d
-		if d == "..." {
-			if mid, ok := s.rest[local]; ok {
+		if strings.HasPrefix(d, "...") {
+			if mid, ok := s.rest[d+local]; ok {
 				out[i] = strings.Trim(fmt.Sprint(mid), "[]")
 			}
 		} else if n, ok := s.size[key(d, local)]; ok {

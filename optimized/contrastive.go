@@ -54,7 +54,7 @@ func (k *contrastiveTask[T]) run(i int) {
 		case k.in.Y.Data[row] == similar:
 			k.items[row] = k.in.Scale * squares
 			slope = 2 * k.in.Scale
-		case squares > leastSquares && squares < mostSquares:
+		case squares > leastSum && squares < mostSum:
 			d := math.Sqrt(squares)
 			gap := max(k.in.Margin-d, 0)
 			k.items[row] = k.in.Scale * gap * gap
@@ -115,7 +115,7 @@ func (k *contrastiveTask[T]) apart(row int) {
 	w := take[tripletRow]()
 	w.ap, w.powers = grown(w.ap, k.dims), grown(w.powers, k.dims)
 	lo, hi := row*k.dims, (row+1)*k.dims
-	differences(w.ap, k.in.X1.Data[lo:hi], k.in.X2.Data[lo:hi], 0)
+	shifted(w.ap, k.in.X1.Data[lo:hi], k.in.X2.Data[lo:hi], 0)
 	d := pnorm(w.ap, w.powers, 2)
 	gap := max(k.in.Margin-d, 0)
 	k.items[row] = k.in.Scale * gap * gap

@@ -8,8 +8,8 @@ import (
 
 // The sum of squares of a distance that needs no scaling lies between these.
 const (
-	leastSquares = 0x1p-900
-	mostSquares  = 0x1p1000
+	leastSum = 0x1p-900
+	mostSum  = 0x1p1000
 )
 
 // squaredDistances returns the sums of (x-y+eps)^2 and (x-z+eps)^2.
@@ -51,7 +51,7 @@ func squaredDistance[T loss.Float](x, y []T, eps float64) float64 {
 	return s + s1
 }
 
-func differences[T loss.Float](v []float64, x, y []T, eps float64) {
+func shifted[T loss.Float](v []float64, x, y []T, eps float64) {
 	x, y = x[:len(v)], y[:len(v)]
 	for j := range v {
 		v[j] = float64(x[j]) - float64(y[j]) + eps

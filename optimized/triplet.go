@@ -89,7 +89,7 @@ func (k *tripletTask[T]) euclidean(i int) bool {
 	if !k.in.Swap {
 		pn = an
 	}
-	if !(min(ap, an, pn) > leastSquares && max(ap, an, pn) < mostSquares) {
+	if !(min(ap, an, pn) > leastSum && max(ap, an, pn) < mostSum) {
 		return false
 	}
 	ap, an, pn = math.Sqrt(ap), math.Sqrt(an), math.Sqrt(pn)
@@ -125,19 +125,19 @@ func (k *tripletTask[T]) euclidean(i int) bool {
 	return true
 }
 
-// tripletRow holds the three differences of a row, and then the derivatives of their norms.
+// tripletRow holds the three shifted of a row, and then the derivatives of their norms.
 type tripletRow struct{ ap, an, pn, powers []float64 }
 
 // general does a row for any p and any numbers.
 func (k *tripletTask[T]) general(w *tripletRow, i int) {
 	a, p, n := k.row(k.in.Anchor.Data, i), k.row(k.in.Positive.Data, i), k.row(k.in.Negative.Data, i)
 	w.ap, w.an, w.pn, w.powers = grown(w.ap, k.dims), grown(w.an, k.dims), grown(w.pn, k.dims), grown(w.powers, k.dims)
-	differences(w.ap, a, p, k.in.Eps)
-	differences(w.an, a, n, k.in.Eps)
+	shifted(w.ap, a, p, k.in.Eps)
+	shifted(w.an, a, n, k.in.Eps)
 	ap, an := pnorm(w.ap, w.powers, k.in.P), pnorm(w.an, w.powers, k.in.P)
 	pn := an
 	if k.in.Swap {
-		differences(w.pn, p, n, k.in.Eps)
+		shifted(w.pn, p, n, k.in.Eps)
 		pn = pnorm(w.pn, w.powers, k.in.P)
 	}
 	l := max(k.in.Margin+ap-min(an, pn), 0)

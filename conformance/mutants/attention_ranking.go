@@ -35,7 +35,7 @@ var attentionRankingFlaws = []flaw{
 	{activeOnKink, "is active where a hinge is exactly 0"},
 	{comparedWithNaN, "asks whether the hinge is positive, which is false for NaN"},
 	{hingeSquared, "squares the hinges"},
-	{logistic, "takes softplus for max(0, .)"},
+	{softHinge, "takes softplus for max(0, .)"},
 }
 
 func attentionRanking(out []float64, grad, in *loss.AttentionRanking[float64], dOut []float64, flaw string) {
@@ -91,7 +91,7 @@ func attentionRanking(out []float64, grad, in *loss.AttentionRanking[float64], d
 				switch {
 				case u != u && flaw == comparedWithNaN:
 					continue
-				case flaw == logistic:
+				case flaw == softHinge:
 					u, slope = softplus(u), sigmoid(u)
 				case u < 0 || u == 0 && flaw != activeOnKink:
 					continue

@@ -28,7 +28,7 @@ var contrastiveFlaws = []flaw{
 	{meanOfSimilar, "adds a mean over similar pairs and a mean over dissimilar pairs"},
 	{distanceItself, "does not square the distance of similar pairs"},
 	{similarHasHinge, "pulls similar pairs only where they are farther apart than the margin"},
-	{zeroOverZero, "divides by a distance of 0"},
+	{unitOfZero, "divides by a distance of 0"},
 	{plainSquares, "squares coordinates without scaling"},
 	{comparedWithNaN, "asks whether the distance is below the margin, which is false for NaN"},
 	{secondLikeFirst, "gives x2 the gradient of x1, without the minus"},
@@ -93,7 +93,7 @@ func contrastive(out []float64, grad, in *loss.Contrastive[float64], dOut []floa
 			}
 			switch {
 			case flaw == notUnitVector:
-			case d > 0 || flaw == zeroOverZero:
+			case d > 0 || flaw == unitOfZero:
 				pull /= d
 			default:
 				pull = 0

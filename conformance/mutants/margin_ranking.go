@@ -11,7 +11,7 @@ const (
 	meanOfActive    = "mean over active items"
 	secondLikeFirst = "gradient of x2 like that of x1"
 	labelOutside    = "label outside the hinge"
-	logistic        = "logistic in place of the hinge"
+	softHinge       = "logistic in place of the hinge"
 )
 
 var marginRankingFlaws = []flaw{
@@ -23,7 +23,7 @@ var marginRankingFlaws = []flaw{
 	{meanOfActive, "divides the mean by the number of items that are not 0"},
 	{secondLikeFirst, "gives x2 the gradient of x1, without the minus"},
 	{labelOutside, "multiplies the hinge of x2 - x1 by the label"},
-	{logistic, "takes softplus for max(0, .)"},
+	{softHinge, "takes softplus for max(0, .)"},
 }
 
 func marginRanking(out []float64, grad, in *loss.MarginRanking[float64], dOut []float64, flaw string) {
@@ -47,7 +47,7 @@ func marginRanking(out []float64, grad, in *loss.MarginRanking[float64], dOut []
 			active++
 		}
 		switch {
-		case flaw == logistic:
+		case flaw == softHinge:
 			items[i], slopes[i] = softplus(u), y*sigmoid(u)
 		case u > 0:
 			items[i], slopes[i] = u, y

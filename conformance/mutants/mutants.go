@@ -73,7 +73,13 @@ var byHand = []hand{
 	flawed("dice", dice, diceFlaws),
 	flawed("jaccard", jaccard, jaccardFlaws),
 	flawed("tversky", tversky, tverskyFlaws),
+	flawed("contrastive", contrastive, contrastiveFlaws),
 	flawed("nt_xent", ntXent, ntXentFlaws),
+	flawed("info_nce", infoNCE, infoNCEFlaws),
+	flawed("triplet", triplet, tripletFlaws),
+	flawed("margin_ranking", marginRanking, marginRankingFlaws),
+	flawed("cross_modal_ranking", crossModalRanking, crossModalRankingFlaws),
+	flawed("attention_ranking", attentionRanking, attentionRankingFlaws),
 	{"mahalanobis", mahalanobis, nil},
 	flawed("adversarial", adversarial, adversarialFlaws),
 	flawed("gan", gan, ganFlaws),
@@ -85,12 +91,6 @@ var byHand = []hand{
 	flawed("style", style, styleFlaws),
 	flawed("feature_matching", featureMatching, featureMatchingFlaws),
 	flawed("ssim", ssim, ssimFlaws),
-	flawed("margin_ranking", marginRanking, marginRankingFlaws),
-	flawed("triplet", triplet, tripletFlaws),
-	flawed("contrastive", contrastive, contrastiveFlaws),
-	flawed("info_nce", infoNCE, infoNCEFlaws),
-	flawed("cross_modal_ranking", crossModalRanking, crossModalRankingFlaws),
-	flawed("attention_ranking", attentionRanking, attentionRankingFlaws),
 }
 
 // always is an Affects for mistakes that show in any problem.

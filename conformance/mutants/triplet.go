@@ -16,7 +16,7 @@ const (
 	largerWithSwap     = "larger distance with swap"
 	swapGradient       = "swap without its gradient"
 	tieToAnchor        = "tie of swap to the anchor"
-	zeroOverZero       = "unit vector of 0"
+	unitOfZero         = "unit vector of 0"
 	tieShared          = "tied maxima share"
 	positiveDetached   = "gradient of the negative alone"
 	anchorLikePositive = "gradient of the anchor from the positive alone"
@@ -34,7 +34,7 @@ var tripletFlaws = []flaw{
 	{largerWithSwap, "takes the larger of the two distances to the negative"},
 	{swapGradient, "sends the gradient of the distance to the negative to the anchor, also where the positive is nearer"},
 	{tieToAnchor, "gives the whole gradient to the anchor where both distances to the negative are equal"},
-	{zeroOverZero, "divides by a distance of 0"},
+	{unitOfZero, "divides by a distance of 0"},
 	{tieShared, "splits the gradient of the largest coordinate among equals"},
 	{positiveDetached, "gives no gradient through the distance to the positive"},
 	{anchorLikePositive, "gives the anchor no gradient through the distance to the negative"},
@@ -89,7 +89,7 @@ func orderedNorm(v []float64, p, eps float64, flaw string) (float64, []float64) 
 		switch {
 		case bad:
 			d[k] = math.NaN()
-		case n == 0 && flaw != zeroOverZero:
+		case n == 0 && flaw != unitOfZero:
 		case math.IsInf(q, 1):
 			if math.Abs(x) == top {
 				d[k] = sign(x)

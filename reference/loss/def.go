@@ -60,8 +60,6 @@ var Tasks = []Models{
 
 // All lists the definition of every loss, in the order of the catalogue.
 var All = []*Def{
-	smoothL1, crossEntropy, focal, iou, dice, ntXent, perceptual, ssim,
-	marginRanking, triplet, contrastive, infoNCE, crossModalRanking, attentionRanking,
 	l1,
 	mse,
 	smoothL1,
@@ -92,7 +90,13 @@ var All = []*Def{
 	dice,
 	jaccard,
 	tversky,
+	contrastive,
 	ntXent,
+	infoNCE,
+	triplet,
+	marginRanking,
+	crossModalRanking,
+	attentionRanking,
 	mahalanobis,
 	adversarial,
 	gan,

@@ -39,6 +39,12 @@ var problems = func() map[string]func() Problem[float64] {
 		func() Problem[float64] { return New[float64, NoisePrediction[float64]]() },
 		func() Problem[float64] { return New[float64, VAE[float64]]() },
 		func() Problem[float64] { return New[float64, NTXent[float64]]() },
+		func() Problem[float64] { return New[float64, Contrastive[float64]]() },
+		func() Problem[float64] { return New[float64, InfoNCE[float64]]() },
+		func() Problem[float64] { return New[float64, Triplet[float64]]() },
+		func() Problem[float64] { return New[float64, MarginRanking[float64]]() },
+		func() Problem[float64] { return New[float64, CrossModalRanking[float64]]() },
+		func() Problem[float64] { return New[float64, AttentionRanking[float64]]() },
 		func() Problem[float64] { return New[float64, Perceptual[float64]]() },
 		func() Problem[float64] { return New[float64, Style[float64]]() },
 		func() Problem[float64] { return New[float64, FeatureMatching[float64]]() },
@@ -201,7 +207,6 @@ func TestConvertAndGrad(t *testing.T) {
 }
 
 func TestRanges(t *testing.T) {
-	for r, text := range map[Range]string{Between(0, 1): "[0, 1]", AtLeast(0): "[0, inf)", Above(0): "(0, inf)", AtMost(1): "(-inf, 1]",
 	for r, text := range map[Range]string{Between(0, 1): "[0, 1]", AtLeast(0): "[0, inf)", Above(0): "(0, inf)", AtMost(1): "(-inf, 1]", Below(0): "(-inf, 0)",
 		Inside(0, 1): "(0, 1)", Ends(-1, 1): "{-1, 1}", {}: "(-inf, inf)"} {
 		require.Equal(t, text, r.String())

@@ -434,8 +434,8 @@ func (l *AttentionRanking[T]) Visit(v Visitor[T]) {
 	visitReduction(v, &l.Reduction)
 	v.Float("theta", &l.Theta, 0.2, AtLeast(0))
 	v.Enum("ties", &l.Ties, "constant", "skip")
-	v.Var("pred", &l.Pred, "B H R W", Real)
-	v.Const("target", &l.Target, "B H R W", Real)
+	v.Var("pred", &l.Pred, "N H R W", Real)
+	v.Const("target", &l.Target, "N H R W", Real)
 }
 
 func (l *AttentionRanking[T]) Check(c *Checker) {

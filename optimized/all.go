@@ -30,6 +30,7 @@ var CPU = []Row{
 	row(Focal[float32], Focal[float64]),
 	row(FocalSoftmax[float32], FocalSoftmax[float64]),
 	row(KLDivergence[float32], KLDivergence[float64]),
+	row(AttentionTarget[float32], AttentionTarget[float64]),
 	row(IoU[float32], IoU[float64]),
 	row(GIoU[float32], GIoU[float64]),
 	row(DIoU[float32], DIoU[float64]),
@@ -58,6 +59,7 @@ var CPU = []Row{
 	row(Style[float32], Style[float64]),
 	row(FeatureMatching[float32], FeatureMatching[float64]),
 	row(SSIM[float32], SSIM[float64]),
+	row(MSSSIM[float32], MSSSIM[float64]),
 }
 
 func row[L, M any, P loss.Of[float32, L], Q loss.Of[float64, M]](f func(out []float32, grad, in P, dOut []float32),

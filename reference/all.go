@@ -24,6 +24,7 @@ var All = []loss.Impl[float64]{
 	loss.Split[float64](Focal, FocalGrad),
 	loss.Split[float64](FocalSoftmax, FocalSoftmaxGrad),
 	loss.Split[float64](KLDivergence, KLDivergenceGrad),
+	loss.Split[float64](AttentionTarget, AttentionTargetGrad),
 	loss.Split[float64](IoU, IoUGrad),
 	loss.Split[float64](GIoU, GIoUGrad),
 	loss.Split[float64](DIoU, DIoUGrad),
@@ -52,4 +53,5 @@ var All = []loss.Impl[float64]{
 	loss.Split[float64](Style, StyleGrad),
 	loss.Split[float64](FeatureMatching, FeatureMatchingGrad),
 	loss.Split[float64](SSIM, SSIMGrad),
+	loss.Split[float64](MSSSIM, MSSSIMGrad),
 }

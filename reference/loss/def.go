@@ -80,6 +80,7 @@ var All = []*Def{
 	focal,
 	focalSoftmax,
 	klDivergence,
+	attentionTarget,
 	iou,
 	giou,
 	diou,
@@ -108,6 +109,7 @@ var All = []*Def{
 	style,
 	featureMatching,
 	ssim,
+	msSSIM,
 }
 
 // Lookup returns the definition of a loss id, nil where there is none.

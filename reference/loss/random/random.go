@@ -50,6 +50,7 @@ var All = []Maker{
 	of(focal, always),
 	of(focalSoftmax, always),
 	of(klDivergence, always),
+	of(attentionTarget, never),
 	of(iou, always),
 	of(giou, always),
 	of(diou, always),
@@ -86,6 +87,7 @@ var All = []Maker{
 	of(style, func(p *loss.Style[float64]) bool { return p.Target[0].Shape[0] == 1 }), // shared by all samples
 	of(featureMatching, func(p *loss.FeatureMatching[float64]) bool { return p.Variant != "moment" }),
 	of(ssim, always),
+	of(msSSIM, always),
 }
 
 // of makes a Maker of a function that fills in numbers and inputs; switches and enumerations are drawn already, and the function

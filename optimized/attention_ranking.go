@@ -8,11 +8,11 @@ import (
 	"github.com/goldenloss/goldenloss/reference/loss"
 )
 
-// attentionBlock is the number of neighbors in the order of the target whose pairs are taken one by one. Between blocks a sweep over
+// rankingBlock is the number of neighbors in the order of the target whose pairs are taken one by one. Between blocks a sweep over
 // sorted scores takes the place of pairs.
-const attentionBlock = 16
+const rankingBlock = 16
 
-type attentionTask[T loss.Float] struct {
+type attentionRankingTask[T loss.Float] struct {
 	in             *loss.AttentionRanking[T]
 	pred, tgt, out []T
 	g              []T
@@ -23,7 +23,7 @@ type attentionTask[T loss.Float] struct {
 
 // AttentionRanking sorts every row by its target and then counts pairs in that order. See loss.AttentionRanking.
 func AttentionRanking[T loss.Float](out []T, grad, in *loss.AttentionRanking[T], dOut []T) {
-	k := take[attentionTask[T]]()
+	k := take[attentionRankingTask[T]]()
 	k.in, k.pred, k.tgt, k.cols = in, in.Pred.Data, in.Target.Data, in.Pred.Shape[3]
 	n := len(k.pred) / k.cols
 	k.w = newWeights(in.Reduction, dOut, float64(n))
@@ -40,12 +40,12 @@ func AttentionRanking[T loss.Float](out []T, grad, in *loss.AttentionRanking[T],
 		store(k.out, k.items)
 	}
 	finish(out, in.Reduction, k.items, float64(n))
-	*k = attentionTask[T]{items: k.items}
+	*k = attentionRankingTask[T]{items: k.items}
 	give(k)
 }
 
-func (k *attentionTask[T]) run(i int) {
-	w := take[attentionRow]()
+func (k *attentionRankingTask[T]) run(i int) {
+	w := take[rankingRow]()
 	w.grow(k.cols)
 	for row := i * k.rows; row < min((i+1)*k.rows, len(k.items)); row++ {
 		k.row(w, row)
@@ -53,8 +53,8 @@ func (k *attentionTask[T]) run(i int) {
 	give(w)
 }
 
-// attentionRow is a row in the order of its target.
-type attentionRow struct {
+// rankingRow is a row in the order of its target.
+type rankingRow struct {
 	key    []uint64  // sorts like the target
 	order  []int32   // columns in that order
 	q, q2  []float64 // scores, and room to merge them
@@ -64,18 +64,18 @@ type attentionRow struct {
 	sum    running
 }
 
-func (w *attentionRow) grow(n int) {
+func (w *rankingRow) grow(n int) {
 	w.key, w.order, w.n = grown(w.key, n), grown(w.order, n), grown(w.n, n)
 	w.q, w.q2, w.at, w.a2 = grown(w.q, n), grown(w.q2, n), grown(w.at, n), grown(w.a2, n)
 }
 
-func (k *attentionTask[T]) row(w *attentionRow, row int) {
+func (k *attentionRankingTask[T]) row(w *rankingRow, row int) {
 	q, a := k.pred[row*k.cols:(row+1)*k.cols], k.tgt[row*k.cols:(row+1)*k.cols]
 	w.theta, w.sum = k.in.Theta, running{}
 	clear(w.n)
 	switch {
 	case k.cols < 2:
-	case finite(q) && finite(a):
+	case allFinite(q) && allFinite(a):
 		k.ordered(w, q, a)
 	default:
 		pairs(w, q, a, k.in.Ties == "constant")
@@ -96,7 +96,7 @@ func (k *attentionTask[T]) row(w *attentionRow, row int) {
 }
 
 // pairs is the double loop over any numbers. w.n is by column.
-func pairs[T loss.Float](w *attentionRow, q, a []T, ties bool) {
+func pairs[T loss.Float](w *rankingRow, q, a []T, ties bool) {
 	for i := range q {
 		for j := range i {
 			first, second := i, j // in the order of the target
@@ -123,7 +123,7 @@ func pairs[T loss.Float](w *attentionRow, q, a []T, ties bool) {
 }
 
 // ordered does a row of finite numbers.
-func (k *attentionTask[T]) ordered(w *attentionRow, q, a []T) {
+func (k *attentionRankingTask[T]) ordered(w *rankingRow, q, a []T) {
 	tied := sorted(w, a)
 	top := 0.0
 	for i, c := range w.order {
@@ -147,7 +147,7 @@ func (k *attentionTask[T]) ordered(w *attentionRow, q, a []T) {
 }
 
 // sorted fills in keys in ascending order, and the order of the columns. It reports whether two keys are equal.
-func sorted[T loss.Float](w *attentionRow, a []T) (tied bool) {
+func sorted[T loss.Float](w *rankingRow, a []T) (tied bool) {
 	if single[T]() {
 		for c, x := range a {
 			u := math.Float32bits(float32(x) + 0) // no -0
@@ -176,7 +176,7 @@ func sorted[T loss.Float](w *attentionRow, a []T) (tied bool) {
 }
 
 // groups takes all pairs, those with equal keys apart.
-func (w *attentionRow) groups(ties bool) {
+func (w *rankingRow) groups(ties bool) {
 	for from := 0; from < len(w.key); {
 		to := from + 1
 		for to < len(w.key) && w.key[to] == w.key[from] {
@@ -193,7 +193,7 @@ func (w *attentionRow) groups(ties bool) {
 }
 
 // against takes the pairs of score i and scores q before it in the order.
-func (w *attentionRow) against(i int, q []float64, n []int64) {
+func (w *rankingRow) against(i int, q []float64, n []int64) {
 	x, theta := w.q[i], w.theta
 	n = n[:len(q)]
 	var sum, sum1 float64
@@ -220,10 +220,10 @@ func (w *attentionRow) against(i int, q []float64, n []int64) {
 }
 
 // sweeps takes the pairs of a row without ties: one by one within blocks, then between ever larger blocks of sorted scores.
-func (w *attentionRow) sweeps() {
+func (w *rankingRow) sweeps() {
 	size := len(w.q)
-	for lo := 0; lo < size; lo += attentionBlock {
-		hi := min(lo+attentionBlock, size)
+	for lo := 0; lo < size; lo += rankingBlock {
+		hi := min(lo+rankingBlock, size)
 		for i := lo + 1; i < hi; i++ {
 			w.against(i, w.q[lo:i], w.n[lo:i])
 		}
@@ -236,7 +236,7 @@ func (w *attentionRow) sweeps() {
 			w.q[j], w.at[j] = x, at
 		}
 	}
-	for width := attentionBlock; width < size; width *= 2 {
+	for width := rankingBlock; width < size; width *= 2 {
 		for lo := 0; lo < size; lo += 2 * width {
 			mid, hi := min(lo+width, size), min(lo+2*width, size)
 			w.between(lo, mid, hi)
@@ -248,7 +248,7 @@ func (w *attentionRow) sweeps() {
 
 // between takes the pairs of sorted scores lo to mid and of sorted scores mid to hi, which come after them in the order. The smaller
 // a score of the second part, the more of the first are active with it.
-func (w *attentionRow) between(lo, mid, hi int) {
+func (w *rankingRow) between(lo, mid, hi int) {
 	left, atLeft := w.q[lo:mid], w.at[lo:mid]
 	right, atRight := w.q[mid:hi], w.at[mid:hi]
 	theta, j, sum, value := w.theta, len(left), 0.0, 0.0
@@ -267,7 +267,7 @@ func (w *attentionRow) between(lo, mid, hi int) {
 }
 
 // merge merges two sorted parts into the spare room.
-func (w *attentionRow) merge(lo, mid, hi int) {
+func (w *rankingRow) merge(lo, mid, hi int) {
 	i, j := lo, mid
 	for at := lo; at < hi; at++ {
 		if i < mid && (j == hi || w.q[i] <= w.q[j]) {

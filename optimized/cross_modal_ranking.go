@@ -7,43 +7,43 @@ import (
 )
 
 const (
-	crossRows   = 48 // images, and texts, of a block of the score matrix
-	crossCols   = 64
-	crossGroups = 16 // partial results by column
+	crossModalRows   = 48 // images, and texts, of a block of the score matrix
+	crossModalCols   = 64
+	crossModalGroups = 16 // partial results by column
 )
 
-// crossKeep is the largest number of scores that are kept for the gradient. A variable for tests.
-var crossKeep = 1 << 20
+// crossModalKeep is the largest number of scores that are kept for the gradient. A variable for tests.
+var crossModalKeep = 1 << 20
 
 // Phases of CrossModalRanking.
 const (
-	crossNormalize = iota // blocks of pairs
-	crossScan             // groups of blocks of images
-	crossItems            // blocks of pairs
-	crossImages           // blocks of images
-	crossTexts            // blocks of texts
-	crossScatter          // ranges of columns of the embeddings
+	crossModalNormalize = iota // blocks of pairs
+	crossModalScan             // groups of blocks of images
+	crossModalItems            // blocks of pairs
+	crossModalImages           // blocks of images
+	crossModalTexts            // blocks of texts
+	crossModalScatter          // ranges of columns of the embeddings
 )
 
-// crossEntry is an entry of a sparse gradient by the scores.
-type crossEntry struct {
+// crossModalEntry is an entry of a sparse gradient by the scores.
+type crossModalEntry struct {
 	row, col int
 	g        float64
 }
 
-// crossBest is the largest of some scores and where it stands.
-type crossBest struct {
+// crossModalBest is the largest of some scores and where it stands.
+type crossModalBest struct {
 	v  float64
 	at int
 }
 
-func (b *crossBest) see(v float64, at int) {
+func (b *crossModalBest) see(v float64, at int) {
 	if v > b.v || v != v {
 		b.v, b.at = v, at
 	}
 }
 
-type crossTask[T loss.Float] struct {
+type crossModalTask[T loss.Float] struct {
 	in             *loss.CrossModalRanking[T]
 	out            []T
 	gi, gt, gs     []T
@@ -61,11 +61,11 @@ type crossTask[T loss.Float] struct {
 	weight         []float64
 	rowSum, rowN   []float64 // hinges of images, and how many are positive
 	colSum, colN   []float64 // of texts, by group
-	rowBest        []crossBest
-	colBest        []crossBest // by group
-	rival          []crossBest // text and image of each pair, unless all are mined
-	diagonal       []float64   // G_ii
-	entries        []crossEntry
+	rowBest        []crossModalBest
+	colBest        []crossModalBest // by group
+	rival          []crossModalBest // text and image of each pair, unless all are mined
+	diagonal       []float64        // G_ii
+	entries        []crossModalEntry
 	du, dv         []float64
 	items          []float64
 	w              weights[T]
@@ -74,7 +74,7 @@ type crossTask[T loss.Float] struct {
 // CrossModalRanking works on blocks of the score matrix, which exists as a whole only where it is small. With all pairs the gradient
 // by the embeddings is two more products; the hardest and sampled pairs leave a sparse matrix. See loss.CrossModalRanking.
 func CrossModalRanking[T loss.Float](out []T, grad, in *loss.CrossModalRanking[T], dOut []T) {
-	k := take[crossTask[T]]()
+	k := take[crossModalTask[T]]()
 	k.in, k.n, k.scores = in, in.Batch(), in.Input == "scores"
 	if in.Reduction == loss.None {
 		k.out = out
@@ -105,7 +105,7 @@ func CrossModalRanking[T loss.Float](out []T, grad, in *loss.CrossModalRanking[T
 	give(k)
 }
 
-func (k *crossTask[T]) solve() {
+func (k *crossModalTask[T]) solve() {
 	n := k.n
 	k.dims = 0
 	if !k.scores {
@@ -115,32 +115,32 @@ func (k *crossTask[T]) solve() {
 			k.ut, k.vt = grown(k.ut, n*k.dims), grown(k.vt, n*k.dims)
 		}
 	}
-	k.blocks = ceilDiv(n, crossRows)
-	k.groups = min(crossGroups, k.blocks)
+	k.blocks = ceilDiv(n, crossModalRows)
+	k.groups = min(crossModalGroups, k.blocks)
 	k.bad, k.room, k.weight, k.diagonal = grown(k.bad, n), grown(k.room, n), grown(k.weight, n), grown(k.diagonal, n)
-	k.each(crossNormalize, k.blocks, 8*crossRows*(k.dims+2))
+	k.each(crossModalNormalize, k.blocks, 8*crossModalRows*(k.dims+2))
 	k.wild = false
 	if !k.scores && k.in.Similarity == "dot" {
 		for _, b := range k.bad {
 			k.wild = k.wild || b
 		}
 	}
-	k.keep = k.slopes && !k.scores && k.in.Mining == "all" && n*n <= crossKeep
+	k.keep = k.slopes && !k.scores && k.in.Mining == "all" && n*n <= crossModalKeep
 	if k.keep {
 		k.all = grown(k.all, n*n)
 	}
-	cost := ceilDiv(k.blocks, k.groups) * crossRows * n * (k.dims/2 + 4)
+	cost := ceilDiv(k.blocks, k.groups) * crossModalRows * n * (k.dims/2 + 4)
 	switch k.in.Mining {
 	case "all":
 		k.rowSum, k.rowN = grown(k.rowSum, n), grown(k.rowN, n)
 		k.colSum, k.colN = grown(k.colSum, k.groups*n), grown(k.colN, k.groups*n)
-		k.each(crossScan, k.groups, cost)
+		k.each(crossModalScan, k.groups, cost)
 	case "hardest":
 		k.rowBest, k.colBest = grown(k.rowBest, n), grown(k.colBest, k.groups*n)
-		k.each(crossScan, k.groups, cost)
+		k.each(crossModalScan, k.groups, cost)
 	}
 	k.rival = grown(k.rival, 2*n)
-	k.each(crossItems, k.blocks, crossRows*(4*k.groups+3*k.dims))
+	k.each(crossModalItems, k.blocks, crossModalRows*(4*k.groups+3*k.dims))
 	if !k.slopes {
 		return
 	}
@@ -156,46 +156,46 @@ func (k *crossTask[T]) solve() {
 		k.scatter()
 	default:
 		if k.gi != nil {
-			k.each(crossImages, k.blocks, crossRows*n*(k.dims/2+4))
+			k.each(crossModalImages, k.blocks, crossModalRows*n*(k.dims/2+4))
 		}
 		if k.gt != nil {
-			k.each(crossTexts, ceilDiv(n, crossCols), crossCols*n*(k.dims/2+4))
+			k.each(crossModalTexts, ceilDiv(n, crossModalCols), crossModalCols*n*(k.dims/2+4))
 		}
 	}
 	k.spoil()
 }
 
-func (k *crossTask[T]) each(phase, n, cost int) {
+func (k *crossModalTask[T]) each(phase, n, cost int) {
 	k.phase = phase
 	each(n, cost, k)
 }
 
-func (k *crossTask[T]) run(i int) {
-	lo, hi := i*crossRows, min((i+1)*crossRows, k.n)
+func (k *crossModalTask[T]) run(i int) {
+	lo, hi := i*crossModalRows, min((i+1)*crossModalRows, k.n)
 	switch k.phase {
-	case crossNormalize:
+	case crossModalNormalize:
 		for ; lo < hi; lo++ {
 			k.normalize(lo)
 		}
-	case crossScan:
-		w := take[crossScratch]()
+	case crossModalScan:
+		w := take[crossModalScratch]()
 		k.scan(w, i)
 		give(w)
-	case crossItems:
+	case crossModalItems:
 		for ; lo < hi; lo++ {
 			k.item(lo)
 		}
-	case crossImages:
+	case crossModalImages:
 		k.pullImages(lo, hi)
-	case crossTexts:
-		k.pullTexts(i*crossCols, min((i+1)*crossCols, k.n))
-	case crossScatter:
-		k.gather(i*crossCols, min((i+1)*crossCols, k.dims))
+	case crossModalTexts:
+		k.pullTexts(i*crossModalCols, min((i+1)*crossModalCols, k.n))
+	case crossModalScatter:
+		k.gather(i*crossModalCols, min((i+1)*crossModalCols, k.dims))
 	}
 }
 
 // normalize prepares pair i.
-func (k *crossTask[T]) normalize(i int) {
+func (k *crossModalTask[T]) normalize(i int) {
 	k.bad[i] = false
 	k.weight[i] = 0
 	if k.slopes {
@@ -226,7 +226,7 @@ func (k *crossTask[T]) normalize(i int) {
 }
 
 // score is S_ij.
-func (k *crossTask[T]) score(i, j int) float64 {
+func (k *crossModalTask[T]) score(i, j int) float64 {
 	if k.scores {
 		return float64(k.in.Scores.Data[i*k.n+j])
 	}
@@ -238,10 +238,10 @@ func (k *crossTask[T]) score(i, j int) float64 {
 	return s[0]
 }
 
-type crossScratch struct{ s, turned, du []float64 }
+type crossModalScratch struct{ s, turned, du []float64 }
 
 // similar fills s with the scores of images lo to hi and texts from to to.
-func (k *crossTask[T]) similar(s []float64, lo, hi, from, to int) {
+func (k *crossModalTask[T]) similar(s []float64, lo, hi, from, to int) {
 	n := to - from
 	if k.scores {
 		for i := lo; i < hi; i++ {
@@ -257,28 +257,28 @@ func (k *crossTask[T]) similar(s []float64, lo, hi, from, to int) {
 }
 
 // scan does the score blocks of a group of images.
-func (k *crossTask[T]) scan(w *crossScratch, group int) {
+func (k *crossModalTask[T]) scan(w *crossModalScratch, group int) {
 	hardest := k.in.Mining == "hardest"
 	if hardest {
 		for j := range k.n {
-			k.colBest[group*k.n+j] = crossBest{math.Inf(-1), 0}
+			k.colBest[group*k.n+j] = crossModalBest{math.Inf(-1), 0}
 		}
 	} else {
 		clear(k.colSum[group*k.n : (group+1)*k.n])
 		clear(k.colN[group*k.n : (group+1)*k.n])
 	}
-	w.s = grown(w.s, crossRows*crossCols)
+	w.s = grown(w.s, crossModalRows*crossModalCols)
 	for block := group * k.blocks / k.groups; block < (group+1)*k.blocks/k.groups; block++ {
-		lo, hi := block*crossRows, min((block+1)*crossRows, k.n)
+		lo, hi := block*crossModalRows, min((block+1)*crossModalRows, k.n)
 		for i := lo; i < hi; i++ {
 			if hardest {
-				k.rowBest[i] = crossBest{math.Inf(-1), 0}
+				k.rowBest[i] = crossModalBest{math.Inf(-1), 0}
 			} else {
 				k.rowSum[i], k.rowN[i] = 0, 0
 			}
 		}
-		for from := 0; from < k.n; from += crossCols {
-			to := min(from+crossCols, k.n)
+		for from := 0; from < k.n; from += crossModalCols {
+			to := min(from+crossModalCols, k.n)
 			s := w.s[:(hi-lo)*(to-from)]
 			k.similar(s, lo, hi, from, to)
 			for i := lo; i < hi; i++ {
@@ -298,7 +298,7 @@ func (k *crossTask[T]) scan(w *crossScratch, group int) {
 }
 
 // line does the scores of image i and texts from, from+1, ..., which are not its own.
-func (k *crossTask[T]) line(group, i, from int, s []float64, hardest bool) {
+func (k *crossModalTask[T]) line(group, i, from int, s []float64, hardest bool) {
 	at := group*k.n + from
 	if hardest {
 		best, cols := &k.rowBest[i], k.colBest[at:][:len(s)]
@@ -339,12 +339,12 @@ func slopes[T loss.Float](g []T, s []float64, room float64, rooms []float64, wei
 }
 
 // rivals returns the hardest or the sampled text and image of pair i with their scores.
-func (k *crossTask[T]) rivals(i int) (text, image crossBest) {
+func (k *crossModalTask[T]) rivals(i int) (text, image crossModalBest) {
 	if k.in.Mining == "sampled" {
 		t, m := int(k.in.ImpostorText.Data[i]), int(k.in.ImpostorImage.Data[i])
-		return crossBest{k.score(i, t), t}, crossBest{k.score(m, i), m}
+		return crossModalBest{k.score(i, t), t}, crossModalBest{k.score(m, i), m}
 	}
-	image = crossBest{math.Inf(-1), 0}
+	image = crossModalBest{math.Inf(-1), 0}
 	for g := range k.groups {
 		b := k.colBest[g*k.n+i]
 		image.see(b.v, b.at)
@@ -352,7 +352,7 @@ func (k *crossTask[T]) rivals(i int) (text, image crossBest) {
 	return k.rowBest[i], image
 }
 
-func (k *crossTask[T]) item(i int) {
+func (k *crossModalTask[T]) item(i int) {
 	if k.in.Mining != "all" {
 		text, image := k.rivals(i)
 		k.rival[2*i], k.rival[2*i+1] = text, image
@@ -381,21 +381,21 @@ func (k *crossTask[T]) item(i int) {
 }
 
 // sparse does the gradient of the hardest or sampled pairs.
-func (k *crossTask[T]) sparse() {
+func (k *crossModalTask[T]) sparse() {
 	k.entries = k.entries[:0]
 	for i := range k.n {
 		text, image := k.rival[2*i], k.rival[2*i+1]
 		g := 0.0
 		if k.room[i]+text.v > 0 {
-			k.entries = append(k.entries, crossEntry{i, text.at, k.weight[i]})
+			k.entries = append(k.entries, crossModalEntry{i, text.at, k.weight[i]})
 			g -= k.weight[i]
 		}
 		if k.room[i]+image.v > 0 {
-			k.entries = append(k.entries, crossEntry{image.at, i, k.weight[i]})
+			k.entries = append(k.entries, crossModalEntry{image.at, i, k.weight[i]})
 			g -= k.weight[i]
 		}
 		if g != 0 {
-			k.entries = append(k.entries, crossEntry{i, i, g})
+			k.entries = append(k.entries, crossModalEntry{i, i, g})
 		}
 	}
 	if !k.scores {
@@ -409,7 +409,7 @@ func (k *crossTask[T]) sparse() {
 }
 
 // list collects the entries of the gradient by the scores that are not 0.
-func (k *crossTask[T]) list() {
+func (k *crossModalTask[T]) list() {
 	k.entries = k.entries[:0]
 	for i := range k.n {
 		for j := range k.n {
@@ -425,30 +425,30 @@ func (k *crossTask[T]) list() {
 				}
 			}
 			if g != 0 {
-				k.entries = append(k.entries, crossEntry{i, j, g})
+				k.entries = append(k.entries, crossModalEntry{i, j, g})
 			}
 		}
 	}
 }
 
 // scatter takes the entries to the embeddings.
-func (k *crossTask[T]) scatter() {
+func (k *crossModalTask[T]) scatter() {
 	k.du, k.dv = grown(k.du, k.n*k.dims), grown(k.dv, k.n*k.dims)
-	k.each(crossScatter, ceilDiv(k.dims, crossCols), 2*crossCols*len(k.entries))
+	k.each(crossModalScatter, ceilDiv(k.dims, crossModalCols), 2*crossModalCols*len(k.entries))
 	for i := range k.n {
 		k.pull(i, k.du[i*k.dims:], k.gi, k.u, k.normU)
 		k.pull(i, k.dv[i*k.dims:], k.gt, k.v, k.normV)
 	}
 }
 
-func (k *crossTask[T]) pull(i int, du []float64, g []T, u, norms []float64) {
+func (k *crossModalTask[T]) pull(i int, du []float64, g []T, u, norms []float64) {
 	if lo, hi := i*k.dims, (i+1)*k.dims; g != nil {
-		pullRow(g[lo:hi], u[lo:hi], du[:k.dims], norms[i], k.in.Similarity == "cosine", k.in.NormEps)
+		pullUnit(g[lo:hi], u[lo:hi], du[:k.dims], norms[i], k.in.Similarity == "cosine", k.in.NormEps)
 	}
 }
 
 // gather adds up the entries for columns from to to of the embeddings.
-func (k *crossTask[T]) gather(from, to int) {
+func (k *crossModalTask[T]) gather(from, to int) {
 	for i := range k.n {
 		clear(k.du[i*k.dims+from : i*k.dims+to])
 		clear(k.dv[i*k.dims+from : i*k.dims+to])
@@ -465,7 +465,7 @@ func (k *crossTask[T]) gather(from, to int) {
 }
 
 // recall fills s with the gradient by the scores of images lo to hi and texts from to to.
-func (k *crossTask[T]) recall(s []float64, lo, hi, from, to int) {
+func (k *crossModalTask[T]) recall(s []float64, lo, hi, from, to int) {
 	n := to - from
 	if !k.keep {
 		k.similar(s, lo, hi, from, to)
@@ -483,13 +483,13 @@ func (k *crossTask[T]) recall(s []float64, lo, hi, from, to int) {
 }
 
 // pullImages is du = G v for images lo to hi.
-func (k *crossTask[T]) pullImages(lo, hi int) {
-	w := take[crossScratch]()
-	w.s, w.du = grown(w.s, crossRows*crossCols), grown(w.du, crossCols*k.dims)
+func (k *crossModalTask[T]) pullImages(lo, hi int) {
+	w := take[crossModalScratch]()
+	w.s, w.du = grown(w.s, crossModalRows*crossModalCols), grown(w.du, crossModalCols*k.dims)
 	du := w.du[:(hi-lo)*k.dims]
 	clear(du)
-	for from := 0; from < k.n; from += crossCols {
-		to := min(from+crossCols, k.n)
+	for from := 0; from < k.n; from += crossModalCols {
+		to := min(from+crossModalCols, k.n)
 		s := w.s[:(hi-lo)*(to-from)]
 		k.recall(s, lo, hi, from, to)
 		dots(du, s, to-from, hi-lo, k.vt[from:], k.n, k.dims, to-from)
@@ -501,13 +501,13 @@ func (k *crossTask[T]) pullImages(lo, hi int) {
 }
 
 // pullTexts is dv = G^T u for texts from to to.
-func (k *crossTask[T]) pullTexts(from, to int) {
-	w := take[crossScratch]()
-	w.s, w.turned, w.du = grown(w.s, crossRows*crossCols), grown(w.turned, crossRows*crossCols), grown(w.du, crossCols*k.dims)
+func (k *crossModalTask[T]) pullTexts(from, to int) {
+	w := take[crossModalScratch]()
+	w.s, w.turned, w.du = grown(w.s, crossModalRows*crossModalCols), grown(w.turned, crossModalRows*crossModalCols), grown(w.du, crossModalCols*k.dims)
 	dv := w.du[:(to-from)*k.dims]
 	clear(dv)
-	for lo := 0; lo < k.n; lo += crossRows {
-		hi := min(lo+crossRows, k.n)
+	for lo := 0; lo < k.n; lo += crossModalRows {
+		hi := min(lo+crossModalRows, k.n)
 		s := w.s[:(hi-lo)*(to-from)]
 		k.recall(s, lo, hi, from, to)
 		transpose(w.turned, hi-lo, s, to-from, hi-lo, to-from)
@@ -520,7 +520,7 @@ func (k *crossTask[T]) pullTexts(from, to int) {
 }
 
 // spoil writes NaN to all that the items use which are NaN.
-func (k *crossTask[T]) spoil() {
+func (k *crossModalTask[T]) spoil() {
 	nan := T(math.NaN())
 	for i, l := range k.items {
 		if l == l {

@@ -137,7 +137,7 @@ func (k *infoNCETask[T]) run(i int) {
 			k.normalize(row)
 		}
 	case nceScan:
-		k.badQueue[i] = !finite(k.in.Queue.Data[i*nceCols*k.dims : min((i+1)*nceCols, k.m)*k.dims])
+		k.badQueue[i] = !allFinite(k.in.Queue.Data[i*nceCols*k.dims : min((i+1)*nceCols, k.m)*k.dims])
 	case nceQueries:
 		k.queries(i*nceRows, min((i+1)*nceRows, k.n))
 	case nceNegatives:
@@ -145,8 +145,8 @@ func (k *infoNCETask[T]) run(i int) {
 	}
 }
 
-// finite reports whether no number is NaN or infinite.
-func finite[T loss.Float](x []T) bool {
+// allFinite reports whether no number is NaN or infinite.
+func allFinite[T loss.Float](x []T) bool {
 	var s T
 	for _, v := range x {
 		s += v * 0
@@ -251,7 +251,7 @@ func (k *infoNCETask[T]) queries(lo, hi int) {
 			for d, v := range k.q[at : at+k.dims] {
 				du[d] = -k.miss[i] * v / k.in.Temperature
 			}
-			pullRow(k.gk[at:at+k.dims], k.k[at:at+k.dims], du, k.normK[i], k.in.Normalize, k.in.NormEps)
+			pullUnit(k.gk[at:at+k.dims], k.k[at:at+k.dims], du, k.normK[i], k.in.Normalize, k.in.NormEps)
 		}
 	}
 	give(w)
@@ -306,7 +306,7 @@ func (k *infoNCETask[T]) pullQueries(w *nceScratch, lo, hi int) {
 		for d := range du {
 			du[d] /= k.in.Temperature
 		}
-		pullRow(k.gq[at:at+k.dims], k.q[at:at+k.dims], du, k.normQ[i], k.in.Normalize, k.in.NormEps)
+		pullUnit(k.gq[at:at+k.dims], k.q[at:at+k.dims], du, k.normQ[i], k.in.Normalize, k.in.NormEps)
 	}
 }
 
@@ -354,7 +354,7 @@ func (k *infoNCETask[T]) negatives(from, to int) {
 		if normalize {
 			length = norms[j]
 		}
-		pullRow(g[at:at+k.dims], u[j*k.dims:(j+1)*k.dims], du, length, normalize, k.in.NormEps)
+		pullUnit(g[at:at+k.dims], u[j*k.dims:(j+1)*k.dims], du, length, normalize, k.in.NormEps)
 	}
 	give(w)
 }

@@ -267,5 +267,5 @@ func (k *ntXentTask[T]) pull(i int, du []float64) {
 	for d := range du {
 		du[d] /= k.in.Temperature
 	}
-	pullRow(k.g[i*k.dims:(i+1)*k.dims], k.u[i*k.dims:(i+1)*k.dims], du, k.norm[i], k.in.Normalize, k.in.NormEps)
+	pullUnit(k.g[i*k.dims:(i+1)*k.dims], k.u[i*k.dims:(i+1)*k.dims], du, k.norm[i], k.in.Normalize, k.in.NormEps)
 }

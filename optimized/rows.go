@@ -67,8 +67,8 @@ func unitRow[T loss.Float](u []float64, z []T, normalize bool, eps float64) (len
 	return length, true
 }
 
-// pullRow takes the gradient of a row of u back to z, whose norm is given.
-func pullRow[T loss.Float](g []T, u, du []float64, length float64, normalize bool, eps float64) {
+// pullUnit takes the gradient of a row of u back to z, whose norm is given.
+func pullUnit[T loss.Float](g []T, u, du []float64, length float64, normalize bool, eps float64) {
 	switch {
 	case !normalize:
 		store(g, du)

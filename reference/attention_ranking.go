@@ -6,8 +6,8 @@ import (
 	"github.com/goldenloss/goldenloss/reference/loss"
 )
 
-// attentionRow returns the item of row i and its derivative by the entries of pred.
-func attentionRow(in *loss.AttentionRanking[float64], i int) (float64, []float64) {
+// attentionRankingRow returns the item of row i and its derivative by the entries of pred.
+func attentionRankingRow(in *loss.AttentionRanking[float64], i int) (float64, []float64) {
 	w := in.Pred.Shape[3]
 	q, a := in.Pred.Data[i*w:(i+1)*w], in.Target.Data[i*w:(i+1)*w]
 	slope := make([]float64, w)
@@ -40,7 +40,7 @@ func attentionRow(in *loss.AttentionRanking[float64], i int) (float64, []float64
 func AttentionRanking(in *loss.AttentionRanking[float64]) []float64 {
 	items := make([]float64, loss.Size(in.Pred.Shape[:3]))
 	for i := range items {
-		items[i], _ = attentionRow(in, i)
+		items[i], _ = attentionRankingRow(in, i)
 	}
 	return reduce(in.Reduction, items, float64(len(items)))
 }
@@ -51,7 +51,7 @@ func AttentionRankingGrad(in *loss.AttentionRanking[float64], dOut []float64) *l
 	n, w := loss.Size(in.Pred.Shape[:3]), in.Pred.Shape[3]
 	c := itemWeights(in.Reduction, n, float64(n), dOut)
 	for i := range c {
-		_, slope := attentionRow(in, i)
+		_, slope := attentionRankingRow(in, i)
 		for k, d := range slope {
 			g.Pred.Data[i*w+k] = c[i] * d
 		}

@@ -67,7 +67,13 @@ var All = []Maker{
 	of(tversky, func(p *loss.Tversky[float64]) bool {
 		return p.Omega == "per_sample_per_channel" || p.Omega == "per_sample"
 	}),
+	of(contrastive, always),
 	of(ntXent, never),
+	of(infoNCE, never),
+	of(triplet, always),
+	of(marginRanking, always),
+	of(crossModalRanking, never),
+	of(attentionRanking, always),
 	of(mahalanobis, never),
 	of(adversarial, always),
 	of(gan, func(p *loss.GAN[float64]) bool { return p.Player == "generator" }),

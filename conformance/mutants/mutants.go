@@ -43,42 +43,50 @@ type hand struct {
 
 // byHand lists the mistakes in the arithmetic of every loss.
 var byHand = []hand{
-	flawed("smooth_l1", smoothL1, smoothL1Flaws),
 	flawed("l1", l1, l1Flaws),
 	flawed("mse", mse, mseFlaws),
+	flawed("smooth_l1", smoothL1, smoothL1Flaws),
 	flawed("huber", huber, huberFlaws),
 	flawed("log_cosh", logCosh, logCoshFlaws),
 	flawed("charbonnier", charbonnier, charbonnierFlaws),
 	flawed("quantile", quantile, quantileFlaws),
 	flawed("pixelwise_mean", pixelwiseMean, pixelwiseMeanFlaws),
+	flawed("reconstruction", reconstruction, reconstructionFlaws),
 	flawed("cross_entropy", crossEntropy, crossEntropyFlaws),
-	flawed("focal", focal, focalFlaws),
-	flawed("iou", iou, iouFlaws),
-	flawed("dice", dice, diceFlaws),
-	flawed("nt_xent", ntXent, ntXentFlaws),
-	flawed("perceptual", perceptual, perceptualFlaws),
-	flawed("ssim", ssim, ssimFlaws),
-	flawed("binary_cross_entropy_with_logits", binaryCrossEntropyWithLogits, binaryCrossEntropyWithLogitsFlaws),
+	flawed("weighted_cross_entropy", weightedCrossEntropy, weightedCrossEntropyFlaws),
+	flawed("softmax_cross_entropy", softmaxCrossEntropy, softmaxCrossEntropyFlaws),
+	flawed("categorical_cross_entropy", categoricalCrossEntropy, categoricalCrossEntropyFlaws),
 	flawed("binary_cross_entropy", binaryCrossEntropy, binaryCrossEntropyFlaws),
+	flawed("binary_cross_entropy_with_logits", binaryCrossEntropyWithLogits, binaryCrossEntropyWithLogitsFlaws),
+	flawed("pixelwise_cross_entropy", pixelwiseCrossEntropy, pixelwiseCrossEntropyFlaws),
 	flawed("logistic", logistic, logisticFlaws),
+	flawed("focal", focal, focalFlaws),
+	flawed("focal_softmax", focalSoftmax, focalSoftmaxFlaws),
 	flawed("kl_divergence", klDivergence, klDivergenceFlaws),
+	flawed("attention_target", attentionTarget, attentionTargetFlaws),
+	flawed("iou", iou, iouFlaws),
 	flawed("giou", giou, giouFlaws),
 	flawed("diou", diou, diouFlaws),
 	flawed("ciou", ciou, ciouFlaws),
 	flawed("eiou", eiou, eiouFlaws),
 	flawed("focal_eiou", focalEIoU, focalEIoUFlaws),
-	flawed("softmax_cross_entropy", softmaxCrossEntropy, softmaxCrossEntropyFlaws),
-	flawed("weighted_cross_entropy", weightedCrossEntropy, weightedCrossEntropyFlaws),
-	flawed("pixelwise_cross_entropy", pixelwiseCrossEntropy, pixelwiseCrossEntropyFlaws),
 	flawed("gwd", gwd, gwdFlaws),
-	flawed("categorical_cross_entropy", categoricalCrossEntropy, categoricalCrossEntropyFlaws),
-	flawed("focal_softmax", focalSoftmax, focalSoftmaxFlaws),
+	flawed("dice", dice, diceFlaws),
 	flawed("jaccard", jaccard, jaccardFlaws),
 	flawed("tversky", tversky, tverskyFlaws),
+	flawed("nt_xent", ntXent, ntXentFlaws),
+	{"mahalanobis", mahalanobis, nil},
+	flawed("adversarial", adversarial, adversarialFlaws),
+	flawed("gan", gan, ganFlaws),
+	flawed("conditional_adversarial", conditionalAdversarial, conditionalFlaws),
+	flawed("cycle_consistency", cycleConsistency, cycleFlaws),
 	{"noise_prediction", noisePrediction, nil},
 	{"vae", vae, nil},
-	flawed("feature_matching", featureMatching, featureMatchingFlaws),
+	flawed("perceptual", perceptual, perceptualFlaws),
 	flawed("style", style, styleFlaws),
+	flawed("feature_matching", featureMatching, featureMatchingFlaws),
+	flawed("ssim", ssim, ssimFlaws),
+	flawed("ms_ssim", msSSIM, msSSIMFlaws),
 }
 
 // always is an Affects for mistakes that show in any problem.
@@ -87,7 +95,10 @@ func always(problem) bool { return true }
 // Exemption says why a mutant cannot be told from a right implementation.
 type Exemption struct{ Loss, Mutant, Reason string }
 
-const other = "the one option takes an input that the other must not be given"
+const (
+	other      = "the one option takes an input that the other must not be given"
+	errorsOnly = "it decides about errors, not about numbers"
+)
 
 // Exemptions lists the mutants that no case can kill. One that a case kills does not belong here.
 var Exemptions = []Exemption{
@@ -105,6 +116,9 @@ var Exemptions = []Exemption{
 	{"gwd", "format xywh -> cxcywhr", "rows of five numbers are no rows of four: the inputs fit one of them only"},
 	{"nt_xent", "value without infinity", "an infinite input makes the value NaN, and similarities that overflow are outside the cases"},
 	{"ssim", "value without infinity", "an infinite pixel makes the value NaN; the similarity of finite images is finite"},
+	{"ms_ssim", "value without infinity", "an infinite pixel makes the value NaN; the similarity of finite images is finite"},
+	{"adversarial", "role g_ns -> d_real", "without smoothing both roles are the same function"},
+	{"adversarial", "role d_real -> g_ns", "without smoothing both roles are the same function; with it g_ns is no problem of the loss"},
 	{"weighted_cross_entropy", "mode class -> pixel", "each mode has inputs that the others refuse"},
 	{"weighted_cross_entropy", "mode class -> binary_pos", "each mode has inputs that the others refuse"},
 	{"weighted_cross_entropy", "mode pixel -> class", "each mode has inputs that the others refuse"},
@@ -113,10 +127,13 @@ var Exemptions = []Exemption{
 	{"weighted_cross_entropy", "mode binary_pos -> pixel", "each mode has inputs that the others refuse"},
 	{"jaccard", "value without infinity", "scores are clamped above 0 and weights are finite: no value is infinite"},
 	{"tversky", "value without infinity", "scores are clamped above 0 and weights are finite: no value is infinite"},
+	{"attention_target", "variant paper -> per_query", other}, {"attention_target", "variant per_query -> paper", other},
 	{"noise_prediction", "prediction eps -> x0", other}, {"noise_prediction", "prediction eps -> v", other},
 	{"noise_prediction", "prediction x0 -> eps", other}, {"noise_prediction", "prediction x0 -> v", other},
 	{"noise_prediction", "weighting none -> custom", other}, {"noise_prediction", "weighting min_snr -> custom", other},
 	{"noise_prediction", "weighting snr -> custom", other},
 	{"vae", "recon_kind bernoulli_logits -> gaussian_logvar", other}, {"vae", "recon_kind bernoulli_probs -> gaussian_logvar", other},
+	{"mahalanobis", "sym_tol = 1e-08", errorsOnly}, {"mahalanobis", "sym_tol = 0", errorsOnly},
+	{"mahalanobis", "index plus one", "the index names matrices: next matrix is this mutant"},
 	{"vae", "recon_kind gaussian_unit -> gaussian_logvar", other}, {"vae", "recon_kind l1 -> gaussian_logvar", other},
 }

@@ -201,6 +201,7 @@ type LogCosh[T any] struct {
 var logCosh = &Def{
 	ID: "log_cosh", Name: "LogCosh", Title: "Log-cosh", Summary: "logarithm of the hyperbolic cosine: smooth L1-like loss without a parameter",
 	Aliases: []string{"log hyperbolic cosine"},
+	Tasks:   []Task{Tabular, TimeSeries},
 	Sources: []Source{{"Chen et al. 2019, Log Hyperbolic Cosine Loss Improves Variational Auto-Encoder", "OpenReview rkglvsC9Ym", ""}},
 }
 

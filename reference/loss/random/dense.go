@@ -138,3 +138,22 @@ func ssim(d *Draw, p *loss.SSIM[float64]) {
 	}
 	p.Pred, p.Target = d.Uniform(1, 2, h, w), d.Uniform(1, 2, h, w)
 }
+
+func msSSIM(d *Draw, p *loss.MSSSIM[float64]) {
+	d.windows(&p.Windows)
+	p.WindowSize = 3
+	p.DataRange, p.K1, p.K2 = d.Between(1, 2), d.Between(0, 0.1), d.Between(0, 0.1)+0.01
+	m, h, w := 1+d.IntN(2), 7, 6
+	if d.Size > 1000 {
+		m, h = 1+d.IntN(4), d.Side(2, 2, 33)
+		w = h + d.IntN(9)
+	}
+	p.ScaleWeights = d.Uniform(m)
+	for i := range p.ScaleWeights.Data {
+		p.ScaleWeights.Data[i] += 0.125
+	}
+	p.Pred, p.Target = d.Uniform(1, 2, h, w), d.Uniform(1, 2, h, w)
+	for i, x := range p.Pred.Data { // images that are alike: a negative similarity has no power
+		p.Target.Data[i] = d.round(0.75*x + 0.25*p.Target.Data[i])
+	}
+}

@@ -60,6 +60,8 @@ var CPU = []Row{
 	row(FeatureMatching[float32], FeatureMatching[float64]),
 	row(SSIM[float32], SSIM[float64]),
 	row(MSSSIM[float32], MSSSIM[float64]),
+	row(Mahalanobis[float32], Mahalanobis[float64]),
+	row(CrossCorrelation[float32], CrossCorrelation[float64]),
 }
 
 func row[L, M any, P loss.Of[float32, L], Q loss.Of[float64, M]](f func(out []float32, grad, in P, dOut []float32),

@@ -54,4 +54,6 @@ var All = []loss.Impl[float64]{
 	loss.Split[float64](FeatureMatching, FeatureMatchingGrad),
 	loss.Split[float64](SSIM, SSIMGrad),
 	loss.Split[float64](MSSSIM, MSSSIMGrad),
+	loss.Split[float64](Mahalanobis, MahalanobisGrad),
+	loss.Split[float64](CrossCorrelation, CrossCorrelationGrad),
 }

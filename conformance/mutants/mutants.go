@@ -93,6 +93,8 @@ var byHand = []hand{
 	flawed("feature_matching", featureMatching, featureMatchingFlaws),
 	flawed("ssim", ssim, ssimFlaws),
 	flawed("ms_ssim", msSSIM, msSSIMFlaws),
+	{"mahalanobis", mahalanobis, nil},
+	{"cross_correlation", crossCorrelation, nil},
 }
 
 // always is an Affects for mistakes that show in any problem.

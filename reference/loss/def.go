@@ -110,6 +110,8 @@ var All = []*Def{
 	featureMatching,
 	ssim,
 	msSSIM,
+	smoothL1, crossEntropy, focal, iou, dice, ntXent, perceptual, ssim,
+	noisePrediction, vae, mahalanobis, crossCorrelation,
 }
 
 // Lookup returns the definition of a loss id, nil where there is none.

@@ -80,6 +80,7 @@ var All = []Maker{
 	of(conditionalAdversarial, always),
 	of(cycleConsistency, never),
 	of(noisePrediction, always),
+	of(crossCorrelation, func(p *loss.CrossCorrelation[float64]) bool { return !p.Bias.Given() }),
 	of(vae, func(p *loss.VAE[float64]) bool {
 		return p.FreeBitsMode != "batch_mean" && (p.ReconKind != "gaussian_logvar" || len(p.ReconLogvar.Shape) > 0)
 	}),

@@ -42,6 +42,7 @@ var All = []loss.Impl[float64]{
 	loss.Split[float64](MarginRanking, MarginRankingGrad),
 	loss.Split[float64](CrossModalRanking, CrossModalRankingGrad),
 	loss.Split[float64](AttentionRanking, AttentionRankingGrad),
+	loss.Split[float64](CrossCorrelation, CrossCorrelationGrad),
 	loss.Split[float64](Mahalanobis, MahalanobisGrad),
 	loss.Split[float64](Adversarial, AdversarialGrad),
 	loss.Split[float64](GAN, GANGrad),
@@ -54,6 +55,4 @@ var All = []loss.Impl[float64]{
 	loss.Split[float64](FeatureMatching, FeatureMatchingGrad),
 	loss.Split[float64](SSIM, SSIMGrad),
 	loss.Split[float64](MSSSIM, MSSSIMGrad),
-	loss.Split[float64](Mahalanobis, MahalanobisGrad),
-	loss.Split[float64](CrossCorrelation, CrossCorrelationGrad),
 }

@@ -81,6 +81,7 @@ var byHand = []hand{
 	flawed("margin_ranking", marginRanking, marginRankingFlaws),
 	flawed("cross_modal_ranking", crossModalRanking, crossModalRankingFlaws),
 	flawed("attention_ranking", attentionRanking, attentionRankingFlaws),
+	{"cross_correlation", crossCorrelation, nil},
 	{"mahalanobis", mahalanobis, nil},
 	flawed("adversarial", adversarial, adversarialFlaws),
 	flawed("gan", gan, ganFlaws),
@@ -93,8 +94,6 @@ var byHand = []hand{
 	flawed("feature_matching", featureMatching, featureMatchingFlaws),
 	flawed("ssim", ssim, ssimFlaws),
 	flawed("ms_ssim", msSSIM, msSSIMFlaws),
-	{"mahalanobis", mahalanobis, nil},
-	{"cross_correlation", crossCorrelation, nil},
 }
 
 // always is an Affects for mistakes that show in any problem.

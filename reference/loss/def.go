@@ -98,6 +98,7 @@ var All = []*Def{
 	marginRanking,
 	crossModalRanking,
 	attentionRanking,
+	crossCorrelation,
 	mahalanobis,
 	adversarial,
 	gan,
@@ -110,8 +111,6 @@ var All = []*Def{
 	featureMatching,
 	ssim,
 	msSSIM,
-	smoothL1, crossEntropy, focal, iou, dice, ntXent, perceptual, ssim,
-	noisePrediction, vae, mahalanobis, crossCorrelation,
 }
 
 // Lookup returns the definition of a loss id, nil where there is none.

@@ -40,10 +40,10 @@ var problems = func() map[string]func() Problem[float64] {
 		func() Problem[float64] { return New[float64, NoisePrediction[float64]]() },
 		func() Problem[float64] { return New[float64, VAE[float64]]() },
 		func() Problem[float64] { return New[float64, NTXent[float64]]() },
+		func() Problem[float64] { return New[float64, MarginRanking[float64]]() },
+		func() Problem[float64] { return New[float64, Triplet[float64]]() },
 		func() Problem[float64] { return New[float64, Contrastive[float64]]() },
 		func() Problem[float64] { return New[float64, InfoNCE[float64]]() },
-		func() Problem[float64] { return New[float64, Triplet[float64]]() },
-		func() Problem[float64] { return New[float64, MarginRanking[float64]]() },
 		func() Problem[float64] { return New[float64, CrossModalRanking[float64]]() },
 		func() Problem[float64] { return New[float64, AttentionRanking[float64]]() },
 		func() Problem[float64] { return New[float64, Perceptual[float64]]() },
@@ -64,25 +64,12 @@ var problems = func() map[string]func() Problem[float64] {
 		func() Problem[float64] { return New[float64, Jaccard[float64]]() },
 		func() Problem[float64] { return New[float64, Tversky[float64]]() },
 		func() Problem[float64] { return New[float64, Mahalanobis[float64]]() },
+		func() Problem[float64] { return New[float64, CrossCorrelation[float64]]() },
 	} {
 		all[f().Def().ID] = f
 	}
 	return all
 }()
-var problems = map[string]func() Problem[float64]{
-	"smooth_l1":         func() Problem[float64] { return New[float64, SmoothL1[float64]]() },
-	"cross_entropy":     func() Problem[float64] { return New[float64, CrossEntropy[float64]]() },
-	"focal":             func() Problem[float64] { return New[float64, Focal[float64]]() },
-	"iou":               func() Problem[float64] { return New[float64, IoU[float64]]() },
-	"dice":              func() Problem[float64] { return New[float64, Dice[float64]]() },
-	"nt_xent":           func() Problem[float64] { return New[float64, NTXent[float64]]() },
-	"perceptual":        func() Problem[float64] { return New[float64, Perceptual[float64]]() },
-	"ssim":              func() Problem[float64] { return New[float64, SSIM[float64]]() },
-	"noise_prediction":  func() Problem[float64] { return New[float64, NoisePrediction[float64]]() },
-	"vae":               func() Problem[float64] { return New[float64, VAE[float64]]() },
-	"mahalanobis":       func() Problem[float64] { return New[float64, Mahalanobis[float64]]() },
-	"cross_correlation": func() Problem[float64] { return New[float64, CrossCorrelation[float64]]() },
-}
 
 func TestEveryLossIsTested(t *testing.T) {
 	require.Len(t, problems, len(All))

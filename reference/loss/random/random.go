@@ -74,13 +74,13 @@ var All = []Maker{
 	of(marginRanking, always),
 	of(crossModalRanking, never),
 	of(attentionRanking, always),
+	of(crossCorrelation, func(p *loss.CrossCorrelation[float64]) bool { return !p.Bias.Given() }),
 	of(mahalanobis, never),
 	of(adversarial, always),
 	of(gan, func(p *loss.GAN[float64]) bool { return p.Player == "generator" }),
 	of(conditionalAdversarial, always),
 	of(cycleConsistency, never),
 	of(noisePrediction, always),
-	of(crossCorrelation, func(p *loss.CrossCorrelation[float64]) bool { return !p.Bias.Given() }),
 	of(vae, func(p *loss.VAE[float64]) bool {
 		return p.FreeBitsMode != "batch_mean" && (p.ReconKind != "gaussian_logvar" || len(p.ReconLogvar.Shape) > 0)
 	}),

@@ -64,3 +64,21 @@ func focalEIoU(n int) func(*rand.Rand) loss.Problem[float64] {
 		return p
 	}
 }
+
+func gwd(n int) func(*rand.Rand) loss.Problem[float64] {
+	return func(r *rand.Rand) loss.Problem[float64] {
+		p := loss.New[float64, loss.GWD[float64]]()
+		p.Pred, p.Target = loss.Make[float64](n, 5), loss.Make[float64](n, 5)
+		var b loss.Boxes[float64]
+		boxes(r, n, &b)
+		for i := range n {
+			turn := 3 * r.Float64()
+			row := func(x []float64, turn float64) []float64 {
+				return []float64{(x[0] + x[2]) / 2, (x[1] + x[3]) / 2, x[2] - x[0], x[3] - x[1], turn}
+			}
+			copy(p.Target.Data[5*i:], row(b.Target.Data[4*i:], turn))
+			copy(p.Pred.Data[5*i:], row(b.Pred.Data[4*i:], turn+0.2*r.NormFloat64()))
+		}
+		return p
+	}
+}

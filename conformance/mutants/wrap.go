@@ -35,7 +35,7 @@ func parameters(base implementation) []Mutant {
 		case "enum":
 			for _, from := range q.Enum {
 				for _, to := range q.Enum {
-					if from != to {
+					if from != to && fits(base, q.Name, from, to) {
 						swap(from, to)
 					}
 				}
@@ -83,6 +83,30 @@ func parameters(base implementation) []Mutant {
 		return edit(p, "reduction", func(v any) (any, bool) { return string(loss.Sum), v == string(loss.Mean) })
 	}))
 	return list
+}
+
+// fits reports whether the inputs of one value of an option may be those of another: it requires none that the first does not have,
+// nor one of another rank.
+func fits(base implementation, option, from, to string) bool {
+	inputs := func(value string) []loss.Field[float64] {
+		p := base.New()
+		edit(p, option, func(any) (any, bool) { return value, true })
+		return loss.Fields(p)
+	}
+	rank := func(f loss.Field[float64]) int {
+		if strings.Contains(f.Pattern, "...") {
+			return -1
+		}
+		return len(strings.Fields(f.Pattern))
+	}
+	have := inputs(from)
+	for _, f := range inputs(to) {
+		i := slices.IndexFunc(have, func(g loss.Field[float64]) bool { return g.Name == f.Name })
+		if i < 0 && !f.Optional || i >= 0 && min(rank(f), rank(have[i])) >= 0 && rank(f) != rank(have[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 func show(v any) any {

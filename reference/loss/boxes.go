@@ -29,13 +29,17 @@ func (b *Boxes[T]) Check(c *Checker) {
 }
 
 func checkBoxes[T any](c *Checker, name string, boxes Tensor[T], format string) {
-	for i := 0; i < len(boxes.Data); i += 4 {
+	columns := 4
+	if format == "cxcywhr" {
+		columns = 5
+	}
+	for i := 0; i < len(boxes.Data); i += columns {
 		w, h := boxes.Float64(i+2), boxes.Float64(i+3)
 		if format == "xyxy" && (w < boxes.Float64(i) || h < boxes.Float64(i+1)) {
-			c.Box(false, fmt.Sprintf("%s[%d]", name, i/4), "x2 >= x1 and y2 >= y1", boxes.Data[i:i+4])
+			c.Box(false, fmt.Sprintf("%s[%d]", name, i/columns), "x2 >= x1 and y2 >= y1", boxes.Data[i:i+columns])
 		}
 		if format != "xyxy" && (w < 0 || h < 0) {
-			c.Box(false, fmt.Sprintf("%s[%d]", name, i/4), "w >= 0 and h >= 0", boxes.Data[i:i+4])
+			c.Box(false, fmt.Sprintf("%s[%d]", name, i/columns), "w >= 0 and h >= 0", boxes.Data[i:i+columns])
 		}
 	}
 }
@@ -303,3 +307,81 @@ func (l *FocalEIoU[T]) Visit(v Visitor[T]) {
 }
 
 func (l *FocalEIoU[T]) Out() []int { return l.Reduction.shape(l.Pred.Shape[0]) }
+
+// GWD is the squared 2-Wasserstein distance of the normal distributions that stand for two rotated boxes, mapped to a loss. A box has the
+// mean (cx, cy) and the covariance R diag(w^2/4, h^2/4) R^T, R the rotation by theta.
+//
+//	D2 = |mu_p - mu_t|^2 + alpha^2 Tr(S_p + S_t - 2 (S_p^1/2 S_t S_p^1/2)^1/2)
+//	paper:    y = f(max(D2, d2_floor)),                  f = sqrt, none, log1p
+//	mmrotate: y = f(z), z = sqrt(max(D2, d2_floor)), divided by max((w h W H)^1/4, scale_floor) with Normalize; sqrt is that of max(z, d2_floor)
+//	L = 1 - 1/(tau + y), or y for tau = 0
+//
+// Items are the pairs [N]; mean divides by N. The scale of Normalize is differentiated. The defaults are the configuration that the
+// authors released; (mmrotate, log1p, tau 0, normalize, d2_floor 1e-7) and (paper, sqrt, tau 1, d2_floor 1e-6) are those of mmrotate.
+//
+// Special cases:
+//
+//	boxes that are equal, up to a turn by pi or by pi/2 with sides swapped   D2 = 0; gradient 0 but for that of the scale
+//	square box                        independent of its theta
+//	zero side                         defined; with Normalize the scale is scale_floor
+//	NaN or infinite number            NaN, and NaN in all entries of the row
+//	N = 0                             mean NaN, sum 0
+//
+// Kinks: D2 = 0 where a square root is taken (gradient 0), D2 = d2_floor, z = d2_floor and the scale at scale_floor (clamps, the gradient
+// passes), a zero side on each box at right angles. Errors: a negative or inverted size is invalid_box; tau in (0, 1), alpha <= 0, floors
+// out of range and Normalize with paper are invalid_param; a number of columns that is not that of the format is invalid_shape.
+// Rotated boxes have 5 columns and theta in radians; the other formats are boxes with theta = 0.
+// Source: Yang et al. 2021, arXiv 2101.11952.
+type GWD[T any] struct {
+	Reduction
+	Format     string    // cxcywhr (default), xyxy, cxcywh, xywh: of both inputs and of the gradient
+	Variant    string    // paper (default), mmrotate
+	Fun        string    // sqrt (default), none, log1p
+	Tau        float64   // 0 or [1, inf), default 2
+	Alpha      float64   // (0, inf), default 1: weight of the difference of the shapes
+	Normalize  bool      // mmrotate only
+	D2Floor    float64   // [0, inf), default 0
+	ScaleFloor float64   // (0, inf), default 1e-7
+	Pred       Tensor[T] // [N, 5] or [N, 4], var
+	Target     Tensor[T] // like Pred, const
+}
+
+var gwd = &Def{
+	ID: "gwd", Name: "GWD", Title: "Gaussian Wasserstein distance loss",
+	Summary: "squared 2-Wasserstein distance of the normal distributions of two rotated boxes, mapped to a loss",
+	Aliases: []string{"Wasserstein distance of rotated boxes"},
+	Tasks:   []Task{ObjectDetection},
+	Sources: []Source{{"Yang et al. 2021, Rethinking Rotated Object Detection with Gaussian Wasserstein Distance Loss", "arXiv 2101.11952", ""}},
+}
+
+func (l *GWD[T]) Def() *Def { return gwd }
+
+func (l *GWD[T]) Visit(v Visitor[T]) {
+	visitReduction(v, &l.Reduction)
+	v.Enum("format", &l.Format, "cxcywhr", "xyxy", "cxcywh", "xywh")
+	v.Enum("variant", &l.Variant, "paper", "mmrotate")
+	v.Enum("fun", &l.Fun, "sqrt", "none", "log1p")
+	v.Float("tau", &l.Tau, 2, AtLeast(0))
+	v.Float("alpha", &l.Alpha, 1, Above(0))
+	v.Bool("normalize", &l.Normalize, false)
+	v.Float("d2_floor", &l.D2Floor, 0, AtLeast(0))
+	v.Float("scale_floor", &l.ScaleFloor, 1e-7, Above(0))
+	columns := "N 4"
+	if l.Format == "cxcywhr" {
+		columns = "N 5"
+	}
+	v.Var("pred", &l.Pred, columns, Real)
+	v.Const("target", &l.Target, columns, Real)
+}
+
+// Check requires parameters that go together and boxes without negative sizes.
+func (l *GWD[T]) Check(c *Checker) {
+	c.Param(!(l.Tau > 0 && l.Tau < 1), "tau", "0 or a number from 1 on", l.Tau)
+	c.Param(!l.Normalize || l.Variant == "mmrotate", "normalize", "false with the variant paper", l.Normalize)
+	c.Values(func() {
+		checkBoxes(c, "pred", l.Pred, l.Format)
+		checkBoxes(c, "target", l.Target, l.Format)
+	})
+}
+
+func (l *GWD[T]) Out() []int { return l.Reduction.shape(l.Pred.Shape[0]) }

@@ -331,6 +331,70 @@ func (l *PixelwiseCrossEntropy[T]) Out() []int {
 	return l.Reduction.shape(withoutAxis(l.Logits.Shape, 1)...)
 }
 
+// CategoricalCrossEntropy is the cross-entropy of probabilities that are first normalized and clipped. The class axis is any axis.
+//
+//	o_c = clamp(p_c/s, eps, 1-eps)    p = prob, s = sum_c p_c, or 1 without normalize
+//	l = -sum_c y'_c log o_c           y' = (1-a) y + a/C, y = target_prob, a = label smoothing
+//
+// Items have the shape of prob without the class axis; mean divides by their number. Axis counts from the end where it is negative,
+// default -1. Eps, in [0, 0.5), default 1e-7; eps = 0 clips nothing, not even what exceeds 1 without normalize. Normalize defaults to
+// true; LabelSmoothing, in [0, 1], to 0.
+//
+// Special cases:
+//
+//	y'_c = 0                       the term is 0, whatever p_c is
+//	p_c = 0, y'_c > 0              the term is -y'_c log eps with gradient 0; for eps = 0 +Inf with gradient -Inf at c
+//	prediction and target one-hot  -log(1-eps), not 0; gradient 0
+//	s = 0 with normalize           NaN, NaN
+//	infinite p_c                   NaN, NaN
+//	NaN                            NaN, and NaN in the row
+//	no row                         mean NaN, sum 0
+//
+// Kinks: p_c/s = eps and p_c/s = 1-eps; the gradient passes there, the interval begins at 0. Errors: a negative p or y is
+// invalid_target; eps outside [0, 0.5), smoothing outside [0, 1] and an axis that prob does not have are invalid_param; a class axis of
+// size 0 with rows is invalid_shape. Keras computes the same, but evaluates 1 - 1e-7 in the dtype of the tensors.
+// Source: Shannon cross-entropy with the parameters of the Keras API.
+type CategoricalCrossEntropy[T any] struct {
+	Reduction
+	Axis           int       // of the classes, default -1
+	Eps            float64   // [0, 0.5), default 1e-7; 0 clips nothing
+	Normalize      bool      // default true
+	LabelSmoothing float64   // [0, 1], default 0
+	Prob           Tensor[T] // [...], >= 0, var
+	TargetProb     Tensor[T] // like Prob, >= 0, not renormalized
+}
+
+var categoricalCrossEntropy = &Def{
+	ID: "categorical_cross_entropy", Name: "CategoricalCrossEntropy", Title: "Categorical cross-entropy from probabilities",
+	Summary: "cross-entropy of a probability vector that is first normalized and clipped",
+	Aliases: []string{"Keras categorical cross-entropy"},
+	Tasks:   []Task{TextToImage},
+	Sources: []Source{
+		{"Shannon 1948, A Mathematical Theory of Communication", "", ""},
+		{"Keras API, categorical_crossentropy", "", ""},
+	},
+}
+
+func (l *CategoricalCrossEntropy[T]) Def() *Def { return categoricalCrossEntropy }
+
+func (l *CategoricalCrossEntropy[T]) Visit(v Visitor[T]) {
+	visitReduction(v, &l.Reduction)
+	v.Int("axis", &l.Axis, -1, Range{})
+	v.Float("eps", &l.Eps, 1e-7, Range{Min: 0, Max: 0.5, MaxOpen: true, bounded: true})
+	v.Bool("normalize", &l.Normalize, true)
+	v.Float("label_smoothing", &l.LabelSmoothing, 0, Between(0, 1))
+	v.Var("prob", &l.Prob, "...", NonNegative)
+	v.Const("target_prob", &l.TargetProb, "...", NonNegative)
+}
+
+func (l *CategoricalCrossEntropy[T]) Check(c *Checker) {
+	checkClassAxis(c, "prob", l.Prob.Shape, l.Axis)
+}
+
+func (l *CategoricalCrossEntropy[T]) Out() []int {
+	return l.Reduction.shape(withoutAxis(l.Prob.Shape, l.Axis)...)
+}
+
 // Focal is the sigmoid focal loss: binary cross-entropy whose well-classified entries weigh less.
 //
 //	p = sigmoid(x)    p_t = p t + (1-p)(1-t)    a_t = alpha t + (1-alpha)(1-t), or 1 for alpha < 0
@@ -380,3 +444,62 @@ func (l *Focal[T]) Visit(v Visitor[T]) {
 func (l *Focal[T]) Check(*Checker) {}
 
 func (l *Focal[T]) Out() []int { return l.Reduction.shape(l.Logits.Shape...) }
+
+// FocalSoftmax is the softmax cross-entropy against class indices with well-classified rows weighted down. The class axis is axis 1.
+//
+//	l = alpha_y (1-p_y)^gamma (-log p_y)    p = softmax(logits), y = target
+//	  = alpha_y exp(-gamma softplus(d)) softplus(-d)    d = x_y - log sum over c != y of exp x_c, x = logits
+//
+// Items are the rows (positions) [N, d1, ..., dk]. mean divides by the number of rows that are not ignored (normalize = count) or by
+// the sum of their alpha_y (weight). The focusing weight is differentiated.
+//
+// Special cases:
+//
+//	C = 1, logit not NaN               item 0, gradient 0
+//	d = +Inf                           item 0, gradient 0
+//	d = -Inf                           item +Inf, gradient -alpha_y at y, alpha_y times the softmax of the others elsewhere
+//	several +Inf, or all -Inf, C > 1   NaN, NaN
+//	row ignored, or alpha_y = 0        item 0, gradient 0, whatever the logits are
+//	all rows ignored, mean             NaN, gradient 0
+//	gamma = 0                          cross-entropy
+//
+// Errors: an index outside [0, C) that is not ignored is invalid_target; gamma < 0 and a negative alpha are invalid_param; alpha of
+// another length and C = 0 with rows are invalid_shape. MONAI divides by C too and gives 1 - alpha to class 0; Keras clips probabilities
+// at 1e-7 and weighs every class term of a soft target.
+// Source: extension of Lin et al. 2017, arXiv 1708.02002, which has no equation for it.
+type FocalSoftmax[T any] struct {
+	Reduction
+	Gamma       float64       // [0, inf), default 2
+	Normalize   string        // count (default), weight
+	IgnoreIndex Opt[int]      // unset means -100
+	Logits      Tensor[T]     // [N, C, d1, ..., dk], any real, var
+	Target      Tensor[int64] // [N, d1, ..., dk], in [0, C) or IgnoreIndex
+	Alpha       Tensor[T]     // [C], >= 0, default ones
+}
+
+var focalSoftmax = &Def{
+	ID: "focal_softmax", Name: "FocalSoftmax", Title: "Multi-class focal loss",
+	Summary: "softmax cross-entropy with well-classified rows weighted down",
+	Aliases: []string{"categorical focal loss"},
+	Tasks:   []Task{ImageClassification, ObjectDetection, ObjectTracking, SemanticSegmentation},
+	Sources: []Source{{"extension of Lin et al. 2017, Focal Loss for Dense Object Detection", "arXiv 1708.02002", ""}},
+}
+
+func (l *FocalSoftmax[T]) Def() *Def { return focalSoftmax }
+
+func (l *FocalSoftmax[T]) Visit(v Visitor[T]) {
+	visitReduction(v, &l.Reduction)
+	v.Float("gamma", &l.Gamma, 2, AtLeast(0))
+	v.Enum("normalize", &l.Normalize, "count", "weight")
+	v.OptInt("ignore_index", &l.IgnoreIndex, Range{})
+	v.Var("logits", &l.Logits, "N C ...", Real)
+	v.Index("target", &l.Target, "N ...")
+	v.Const("alpha", &l.Alpha, "C?", Weight)
+}
+
+// Ignored returns the index that marks a row to leave out.
+func (l *FocalSoftmax[T]) Ignored() int64 { return ignored(l.IgnoreIndex) }
+
+func (l *FocalSoftmax[T]) Check(c *Checker) { checkClasses(c, l.Logits.Shape, l.Target, l.Ignored()) }
+
+func (l *FocalSoftmax[T]) Out() []int { return l.Reduction.shape(withoutAxis(l.Logits.Shape, 1)...) }

@@ -87,6 +87,11 @@ func (c *Checker) Target(ok bool, name, want string, got any) {
 // Box records an invalid_box error unless ok.
 func (c *Checker) Box(ok bool, name, want string, got any) { c.want(ok, InvalidBox, name, want, got) }
 
+// PositiveDefinite records a not_positive_definite error unless ok.
+func (c *Checker) PositiveDefinite(ok bool, name, want string, got any) {
+	c.want(ok, NotPositiveDefinite, name, want, got)
+}
+
 func (c *Checker) want(ok bool, class Class, name, want string, got any) {
 	if !ok {
 		c.fail(class, name, want, got)

@@ -69,6 +69,8 @@ const (
 	Mean Reduction = "mean" // sum of the items over the denominator that the loss states
 	Sum  Reduction = "sum"  // sum of the items
 	None Reduction = "none" // the items
+	// BatchMean is the sum of the items over the size of axis 0, where a loss has it.
+	BatchMean Reduction = "batchmean"
 )
 
 // shape returns the shape of the value whose items have the given shape.
@@ -114,6 +116,11 @@ func AtLeast(lo float64) Range {
 // Above returns (lo, inf).
 func Above(lo float64) Range {
 	return Range{Min: lo, Max: math.Inf(1), MinOpen: true, MaxOpen: true, bounded: true}
+}
+
+// Below returns (-inf, hi).
+func Below(hi float64) Range {
+	return Range{Min: math.Inf(-1), Max: hi, MinOpen: true, MaxOpen: true, bounded: true}
 }
 
 // AtMost returns (-inf, hi].

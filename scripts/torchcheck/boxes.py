@@ -45,7 +45,10 @@ def corners(b, p):
 def iou(p, x):
     o = Pair(p, x)
     if p.get("variant") == "log":
-        return reduce(-torch.log(o.iou.clamp(min=p.get("iou_floor", 1e-6))), p)
+        score = o.iou.clamp(min=p.get("iou_floor", 1e-6))
+        none = score == 0
+        l = -torch.log(torch.where(none, torch.ones_like(score), score))
+        return reduce(torch.where(none, torch.full_like(l, math.inf), l), p)
     return reduce(1 - o.iou, p)
 
 
@@ -94,10 +97,51 @@ def focal_eiou(p, x):
     return reduce(weight * penalized(p, o), p)
 
 
-LOSSES = [iou, giou, diou, ciou, eiou, focal_eiou]
+def root(v):
+    zero = v == 0
+    return torch.where(zero, torch.zeros_like(v), torch.sqrt(torch.where(zero, torch.ones_like(v), v)))
 
-DEVIATIONS = [d for f in LOSSES for d in [
+
+def gwd(p, x):
+    """Through covariance matrices; the trace of the root of a product of two is that of the printed form."""
+    form = p.get("format", "cxcywhr")
+
+    def gauss(b):
+        if form == "cxcywhr":
+            cx, cy, w, h, t = b.unbind(1)
+        else:
+            x1, y1, x2, y2, w, h = corners(b, p)
+            cx, cy, t = (x1 + x2) / 2, (y1 + y2) / 2, torch.zeros_like(w)
+        a, b, c, s = w * w / 4, h * h / 4, torch.cos(t), torch.sin(t)
+        return cx, cy, w, h, a * c * c + b * s * s, (a - b) * s * c, a * s * s + b * c * c
+
+    cx, cy, w, h, xx, xy, yy = gauss(x["pred"])
+    mx, my, W, H, ss, st, tt = gauss(x["target"])
+    inner = root(xx * ss + 2 * xy * st + yy * tt + w * h * W * H / 8)
+    d2 = (cx - mx) ** 2 + (cy - my) ** 2 + p.get("alpha", 1.0) ** 2 * (xx + yy + ss + tt - 2 * inner)
+    floor, fun = p.get("d2_floor", 0.0), p.get("fun", "sqrt")
+    y = d2.clamp(min=floor)
+    if p.get("variant") == "mmrotate":
+        y = root(y)
+        if p.get("normalize"):
+            y = y / root(root(w * h * W * H)).clamp(min=p.get("scale_floor", 1e-7))
+        if fun == "sqrt":
+            y = y.clamp(min=floor)
+    y = root(y) if fun == "sqrt" else torch.log1p(y) if fun == "log1p" else y
+    tau = p.get("tau", 2.0)
+    return reduce(y if tau == 0 else 1 - 1 / (tau + y), p)
+
+
+LOSSES = [iou, giou, diou, ciou, eiou, focal_eiou, gwd]
+
+DEVIATIONS = [d for f in LOSSES[:-1] for d in [
     (f.__name__, "infinite coordinates", "an infinite coordinate leaves some numbers of the pair finite", lambda r, p: not finite(r)),
     (f.__name__, "unit of length", "areas of boxes of 1e198 and 1e-168 leave the range of float64",
      lambda r, p: bool({"overflow", "underflow"} & set(r["tags"]))),
-]]
+]] + [
+    ("gwd", "NaN and infinities", "a NaN or an infinity does not reach every derivative of its pair", lambda r, p: not finite(r)),
+    ("gwd", "centers", "centers of corners are sums that round, not differences of edges", lambda r, p: "integers" in r["case_id"]),
+    ("gwd", "point", "the root of a product of covariances has no slope where a box is a point, though that of a sum of products has",
+     lambda r, p: "boundary" in r["tags"] and p.get("format", "cxcywhr") != "cxcywhr"),
+    ("gwd", "overflow", "covariances beyond the range of float64", lambda r, p: "overflow" in r["tags"]),
+]

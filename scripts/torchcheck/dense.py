@@ -78,26 +78,98 @@ def pad(img, r, mode):
     return img
 
 
-def ssim(p, x):
-    k, c = p.get("window_size", 11), x["pred"].shape[1]
+def similarity(p, a, b):
+    """Maps of luminance and contrast-structure of the windows inside the images."""
+    k, c = p.get("window_size", 11), a.shape[1]
     i = torch.arange(k, dtype=torch.float64) - (k - 1) // 2
     g = torch.exp(-i * i / (2 * p.get("sigma", 1.5) ** 2)) if p.get("window", "gaussian") == "gaussian" else torch.ones_like(i)
     w = torch.outer(g, g) / g.sum() ** 2
     w = w.expand(c, 1, k, k)
-    mode = p.get("padding", "valid")
-    a, b = x["pred"], x["target"]
-    if mode != "valid":
-        a, b = pad(a, (k - 1) // 2, mode), pad(b, (k - 1) // 2, mode)
     mean = lambda v: F.conv2d(v, w, groups=c)
     kap = k * k / (k * k - 1) if p.get("covariance") == "sample" else 1.0
     mp, mq = mean(a), mean(b)
     sxx, syy, sxy = kap * (mean(a * a) - mp * mp), kap * (mean(b * b) - mq * mq), kap * (mean(a * b) - mp * mq)
     c1, c2 = (p.get("k1", 0.01) * p.get("data_range", 1.0)) ** 2, (p.get("k2", 0.03) * p.get("data_range", 1.0)) ** 2
-    s = ((2 * mp * mq + c1) * (2 * sxy + c2) / ((mp * mp + mq * mq + c1) * (sxx + syy + c2))).mean((1, 2, 3))
+    return (2 * mp * mq + c1) / (mp * mp + mq * mq + c1), (2 * sxy + c2) / (sxx + syy + c2)
+
+
+def ssim(p, x):
+    r, mode = (p.get("window_size", 11) - 1) // 2, p.get("padding", "valid")
+    a, b = x["pred"], x["target"]
+    if mode != "valid":
+        a, b = pad(a, r, mode), pad(b, r, mode)
+    l, cs = similarity(p, a, b)
+    s = (l * cs).mean((1, 2, 3))
     return reduce((1 - s) / 2 if p.get("form") == "half" else 1 - s, p)
 
 
-LOSSES = [dice, jaccard, tversky, ssim]
+def halve(v, mode):
+    for dim in (2, 3):
+        n = v.shape[dim]
+        if n % 2:
+            first, last = v.narrow(dim, 0, 1), v.narrow(dim, n - 1, 1)
+            v = {"replicate_end": lambda: torch.cat([v, last], dim), "replicate_start": lambda: torch.cat([first, v], dim),
+                 "zero_start": lambda: torch.cat([torch.zeros_like(first), v], dim), "floor": lambda: v.narrow(dim, 0, n - 1)}[mode]()
+    return F.avg_pool2d(v, 2)
+
+
+def ms_ssim(p, x):
+    a, b = x["pred"], x["target"]
+    weights = x.get("scale_weights", torch.tensor([0.0448, 0.2856, 0.3001, 0.2363, 0.1333], dtype=torch.float64))
+    product = torch.ones(a.shape[:2], dtype=torch.float64)
+    for s, w in enumerate(weights):
+        l, cs = similarity(p, a, b)
+        v = (l * cs if s == len(weights) - 1 else cs).mean((2, 3))
+        mode = p.get("negative", "relu")
+        v = torch.relu(v) if mode == "relu" else (v + 1) / 2 if mode == "shift" else v
+        product = product * v ** w
+        if s < len(weights) - 1:
+            a, b = halve(a, p.get("odd_pad", "replicate_end")), halve(b, p.get("odd_pad", "replicate_end"))
+    return reduce(1 - product.mean(1), p)
+
+
+def layers(x):
+    """Layers that participate: weight, features, target."""
+    count = sum(k.startswith("features_") for k in x)
+    w = x.get("layer_weights", torch.ones(count, dtype=torch.float64))
+    return [(w[l], x[f"features_{l}"], x[f"target_{l}"]) for l in range(count) if w[l] != 0]
+
+
+def feature_matching(p, x):
+    scale, l1 = p.get("scale", 1.0), lambda a, b: (a - b).abs()
+    l2 = lambda a, b: (a - b).square()
+    if p.get("variant") == "moment":
+        norm = p.get("moment_norm", "sum_sq")
+        value = torch.zeros((), dtype=torch.float64)
+        for w, a, b in layers(x) if scale else []:
+            e = (l1 if norm == "mean_abs" else l2)(a.mean(0), b.mean(0))
+            value = value + w * (e.sum() if norm == "sum_sq" else e.mean())
+        return scale * value
+    items = torch.zeros(x["features_0"].shape[0], dtype=torch.float64)
+    for w, a, b in layers(x) if scale else []:
+        items = items + w * (l2 if p.get("variant") == "layerwise_l2" else l1)(a, b).flatten(1).mean(1)
+    return reduce(scale * items, p)
+
+
+def style(p, x):
+    variant = p.get("variant", "gatys")
+    norm = p.get("gram_norm", "auto")
+    if norm == "auto":
+        norm = "none" if variant == "gatys" else "chw"
+    items = torch.zeros(x["features_0"].shape[0], dtype=torch.float64)
+    for w, a, b in layers(x):
+        c, n = a.shape[1], a.shape[2] * a.shape[3]
+
+        def gram(v):
+            v = v.flatten(2)
+            return v @ v.transpose(1, 2) / {"none": 1, "hw": v.shape[2], "chw": c * v.shape[2]}[norm]
+        e = gram(a) - gram(b)
+        e = (e.abs() if variant == "l1" else e.square()).sum((1, 2))
+        items = items + w * e / {"gatys": 4 * c * c * n * n, "johnson": 1, "mse": c * c, "l1": c * c}[variant]
+    return reduce(items, p)
+
+
+LOSSES = [dice, jaccard, tversky, ssim, ms_ssim, feature_matching, style]
 
 DEVIATIONS = [
     ("dice", "saturated sigmoid", "the derivative p (1-p) of a sigmoid loses the digits of 1-p",
@@ -109,5 +181,10 @@ DEVIATIONS = [
     ("tversky", "saturated sigmoid", "the derivative p (1-p) of a sigmoid loses the digits of 1-p",
      lambda r, p: "saturated" in r["tags"] and p.get("activation") == "sigmoid"),
     ("tversky", "selection", "masking a NaN by a selection leaves a NaN gradient behind it", lambda r, p: not finite(r, "pred")),
+    ("feature_matching", "NaN", "a NaN reaches the elements that it meets, not the whole sample or batch", lambda r, p: not finite(r)),
+    ("style", "NaN", "a NaN reaches what it is multiplied with, not the other layers; abs has gradient 0 at NaN", lambda r, p: not finite(r)),
+    ("ms_ssim", "NaN", "a NaN reaches the pixels of the windows that see it, not the whole sample", lambda r, p: not finite(r)),
+    ("ms_ssim", "negative term", "a power of 0 has an infinite or undefined slope, which is multiplied by 0",
+     lambda r, p: "negative-" in r["case_id"] or "mixed-" in r["case_id"]),
     ("ssim", "NaN", "a NaN reaches the pixels of the windows that see it, not the whole sample", lambda r, p: not finite(r)),
 ]

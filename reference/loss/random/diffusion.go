@@ -65,3 +65,86 @@ func vae(d *Draw, p *loss.VAE[float64]) {
 		}
 	}
 }
+
+// definite fills in n matrices of a form, each well conditioned.
+func (d *Draw) definite(form string, x []float64, k int) {
+	for i := range x {
+		row, column := i/k%k, i%k
+		switch {
+		case form == "diag", row == column:
+			x[i] = d.Between(0.5+float64(k)/4, 2+float64(k)/4)
+		case row > column || form == "chol":
+			x[i] = d.Between(-0.25, 0.25)
+		default:
+			continue
+		}
+		if form == "cov" || form == "precision" {
+			x[i/(k*k)*k*k+column*k+row] = x[i]
+		}
+	}
+}
+
+func mahalanobis(d *Draw, p *loss.Mahalanobis[float64]) {
+	k := Pick(d, 2, 3)
+	if d.Size > 1000 {
+		k = Pick(d, 1, 4, 8)
+	}
+	n := d.Side(k, 1, 2)
+	if p.Form == "cov" {
+		p.Jitter = Pick(d, 0, 0.25)
+	}
+	p.X = d.Normal(n, k)
+	one := []int{k, k}
+	if p.Form == "diag" {
+		one = one[:1]
+	}
+	switch d.IntN(3) {
+	case 0: // one matrix
+		p.Mean, p.Matrix = d.Normal(k), loss.Make[float64](one...)
+		if d.Coin() {
+			p.Mean = d.Normal(n, k)
+		}
+	case 1: // one a row
+		p.Mean, p.Matrix = d.Normal(n, k), loss.Make[float64](append([]int{n}, one...)...)
+		if d.Coin() {
+			p.Mean = d.Normal(k)
+		}
+	default:
+		m := 2 + n/10
+		p.Mean, p.Matrix, p.Index = d.Normal(m, k), loss.Make[float64](append([]int{m}, one...)...), d.Labels(m, n)
+	}
+	d.definite(p.Form, p.Matrix.Data, k)
+}
+
+func crossCorrelation(d *Draw, p *loss.CrossCorrelation[float64]) {
+	n, c, h, w := 2, 1, 4, 5
+	if d.Size > 1000 {
+		c, h, w = d.Side(2*9*10, 1, 1), 9, 10
+		if d.Coin() {
+			n, c = d.Side(2*9*10, 1, 1), 2
+		}
+	}
+	hz, wz := Pick(d, 1, 2), Pick(d, 1, 2, 3)
+	if d.Size > 1000 {
+		hz, wz = 4, Pick(d, 2, 5)
+	}
+	p.Scale, p.RPos, p.RNeg, p.Stride = d.Between(0.1, 1), 8, Pick(d, 0, 9.), 8
+	p.Template, p.Search = d.Normal(n, c, hz, wz), d.Normal(n, c, h, w)
+	if d.Coin() {
+		p.Bias = d.Normal()
+	}
+	if d.Coin() {
+		shape := []int{h - hz + 1, w - wz + 1}
+		if d.Coin() {
+			shape = append([]int{n}, shape...)
+		}
+		p.Labels = d.Labels(3, shape...)
+		cells := (h - hz + 1) * (w - wz + 1)
+		for i := range p.Labels.Data {
+			p.Labels.Data[i]--
+			if i%cells < 2 {
+				p.Labels.Data[i] = int64(1 - 2*(i%cells))
+			}
+		}
+	}
+}

@@ -87,6 +87,22 @@ func pixelwiseCrossEntropy(d *Draw, p *loss.PixelwiseCrossEntropy[float64]) {
 	}
 }
 
+func categoricalCrossEntropy(d *Draw, p *loss.CategoricalCrossEntropy[float64]) {
+	n, c, inner := rowSizes(d)
+	shape := append([]int{n, c}, inner...)
+	p.Axis, p.Eps = Pick(d, 1, 1-len(shape), d.IntN(len(shape))), Pick(d, 0, 1e-7, 0.0625)
+	p.Prob, p.TargetProb = d.Uniform(shape...), d.Uniform(shape...)
+	for i := range p.Prob.Data {
+		p.Prob.Data[i] = max(0.03125, d.round(p.Prob.Data[i]+0.03125)) // -log 0 is infinite
+		if d.IntN(3) == 0 {
+			p.TargetProb.Data[i] = 0
+		}
+	}
+	if d.Coin() {
+		p.LabelSmoothing = d.Between(0, 1)
+	}
+}
+
 func focal(d *Draw, p *loss.Focal[float64]) {
 	p.Alpha, p.Gamma = d.Between(-0.5, 1), Pick(d, 0, 0.5, 1, 1.5, 2, 5)
 	n := d.Side(2, 1, 3)
@@ -98,5 +114,15 @@ func focal(d *Draw, p *loss.Focal[float64]) {
 	}
 	if d.Coin() {
 		p.Normalizer = loss.Some(7.)
+	}
+}
+
+func focalSoftmax(d *Draw, p *loss.FocalSoftmax[float64]) {
+	n, c, inner := rowSizes(d)
+	p.Gamma = Pick(d, 0, 0.5, 1, 1.5, 2, 5)
+	p.Logits, p.Target = d.Normal(append([]int{n, c}, inner...)...), d.Labels(c, append([]int{n}, inner...)...)
+	ignoreSome(d, p.Target, &p.IgnoreIndex)
+	if d.Coin() {
+		p.Alpha = weightsWithZero(d, c)
 	}
 }

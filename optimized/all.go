@@ -50,9 +50,10 @@ var CPU = []Row{
 	row(VAE[float32], VAE[float64]),
 	row(Perceptual[float32], Perceptual[float64]),
 	row(Style[float32], Style[float64]),
-	row(MSSSIM[float32], MSSSIM[float64]),
 	row(FeatureMatching[float32], FeatureMatching[float64]),
+	row(Context[float32], Context[float64]),
 	row(SSIM[float32], SSIM[float64]),
+	row(MSSSIM[float32], MSSSIM[float64]),
 }
 
 func row[L, M any, P loss.Of[float32, L], Q loss.Of[float64, M]](f func(out []float32, grad, in P, dOut []float32),

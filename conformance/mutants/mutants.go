@@ -83,9 +83,10 @@ var byHand = []hand{
 	{"vae", vae, nil},
 	flawed("perceptual", perceptual, perceptualFlaws),
 	flawed("style", style, styleFlaws),
-	flawed("ms_ssim", msSSIM, msSSIMFlaws),
 	flawed("feature_matching", featureMatching, featureMatchingFlaws),
+	flawed("context", context, contextFlaws),
 	flawed("ssim", ssim, ssimFlaws),
+	flawed("ms_ssim", msSSIM, msSSIMFlaws),
 }
 
 // always is an Affects for mistakes that show in any problem.
@@ -115,6 +116,7 @@ var Exemptions = []Exemption{
 	{"gwd", "format xywh -> cxcywhr", "rows of five numbers are no rows of four: the inputs fit one of them only"},
 	{"nt_xent", "value without infinity", "an infinite input makes the value NaN, and similarities that overflow are outside the cases"},
 	{"ssim", "value without infinity", "an infinite pixel makes the value NaN; the similarity of finite images is finite"},
+	{"context", "value without infinity", "CX is at least 1/J, and an infinite entry makes the value NaN"},
 	{"ms_ssim", "value without infinity", "an infinite pixel makes the value NaN; the similarity of finite images is finite"},
 	{"adversarial", "role g_ns -> d_real", "without smoothing both roles are the same function"},
 	{"adversarial", "role d_real -> g_ns", "without smoothing both roles are the same function; with it g_ns is no problem of the loss"},

@@ -60,8 +60,6 @@ var Tasks = []Models{
 
 // All lists the definition of every loss, in the order of the catalogue.
 var All = []*Def{
-	smoothL1, crossEntropy, focal, iou, dice, ntXent, perceptual, ssim,
-	jaccard, tversky, featureMatching, style, msSSIM,
 	l1,
 	mse,
 	smoothL1,
@@ -103,7 +101,9 @@ var All = []*Def{
 	perceptual,
 	style,
 	featureMatching,
+	context,
 	ssim,
+	msSSIM,
 }
 
 // Lookup returns the definition of a loss id, nil where there is none.

@@ -200,7 +200,7 @@ func stepLines(list []*series) []stepLine {
 		}
 		for _, st := range s.Steps {
 			p := s.Points[st.At]
-			l := stepLine{s.key("loss"), strings.TrimPrefix(s.Name, "Benchmark"), s.Unit, p.Commit, p.Time.Format("2006-01-02"), percent(st.Ratio),
+			l := stepLine{s.key("loss"), s.Name, s.Unit, p.Commit, p.Time.Format("2006-01-02"), percent(st.Ratio),
 				map[bool]string{true: "good", false: "bad"}[st.Better], ""}
 			if st.Same {
 				l.Class, l.Note = "same", "same machine code: the machine changed"

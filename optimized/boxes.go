@@ -15,23 +15,17 @@ const boxChunk = 1024 // pairs of boxes
 type boxKernel interface{ kernel(s *boxStrip) }
 
 type boxStrip struct {
-	n    int
-	grad bool
-	p, g [strip]box
-	o    [strip]boxPair
-	l    [strip]float64
-	d    [strip][4]float64
+	n int
+	o [strip]boxPair
+	l [strip]float64
+	d [strip][4]float64
 }
-
-// box has the ends and the size of either axis.
-type box struct{ x, y span }
-
-type span struct{ lo, hi, size float64 }
 
 // boxPair holds two measured boxes. Lengths are in units of 1/unit, eps is an area.
 type boxPair struct {
 	x, y      joint
 	eps, unit float64
+	finite    float64 // 0, or NaN where a number is NaN or infinite
 }
 
 // joint is what two spans have to do with each other.
@@ -85,30 +79,21 @@ func (k *boxTask[T]) end(out []T, r loss.Reduction) {
 
 func (k *boxTask[T]) chunk(i int, f boxKernel) {
 	s := take[boxStrip]()
-	s.grad = k.g != nil
 	var sum running
 	for lo, hi := i*boxChunk, min((i+1)*boxChunk, len(k.pred)/4); lo < hi; lo += strip {
 		n := min(strip, hi-lo)
 		s.n = n
-		pred, target := k.pred[4*lo:4*(lo+n)], k.target[4*lo:4*(lo+n)]
-		edges(s.p[:n], pred, k.format)
-		edges(s.g[:n], target, k.format)
-		for j := range n {
-			s.o[j].measure(&s.p[j], &s.g[j], k.eps, k.format == corners)
-		}
+		k.measure(s, k.pred[4*lo:], k.target[4*lo:])
 		f.kernel(s)
-		for j, v := range pred { // infinity and NaN
-			if v = (v - v) + (target[j] - target[j]); v != v {
-				bad := float64(v)
-				s.l[j/4], s.d[j/4] = bad, [4]float64{bad, bad, bad, bad}
-			}
+		for j := range n {
+			s.l[j] += s.o[j].finite
 		}
 		if k.out != nil {
 			store(k.out[lo:], s.l[:n])
 		} else {
 			sum.add(lanes(s.l[:n]))
 		}
-		if s.grad {
+		if k.g != nil {
 			k.pull(s, lo)
 		}
 	}
@@ -116,27 +101,34 @@ func (k *boxTask[T]) chunk(i int, f boxKernel) {
 	give(s)
 }
 
-// edges fills in boxes of any format.
-func edges[T loss.Float](boxes []box, b []T, format int) {
-	b = b[:4*len(boxes)]
-	switch format {
-	case centers:
-		for i := range boxes {
-			v := b[4*i:][:4]
-			x, y, w, h := float64(v[0]), float64(v[1]), float64(v[2]), float64(v[3])
-			boxes[i] = box{span{x - w/2, x + w/2, w}, span{y - h/2, y + h/2, h}}
+// measure compares the boxes of a strip. Where squares of lengths would leave the range, the unit is a power of two next to the longest
+// side.
+func (k *boxTask[T]) measure(s *boxStrip, pred, target []T) {
+	pred, target = pred[:4*s.n], target[:4*s.n]
+	for j := range s.n {
+		p, t := pred[4*j:][:4], target[4*j:][:4]
+		x, y, w, h := float64(p[0]), float64(p[1]), float64(p[2]), float64(p[3])
+		X, Y, W, H := float64(t[0]), float64(t[1]), float64(t[2]), float64(t[3])
+		o := &s.o[j]
+		switch k.format {
+		case centers:
+			o.x.measure(x-w/2, x+w/2, X-W/2, X+W/2)
+			o.y.measure(y-h/2, y+h/2, Y-H/2, Y+H/2)
+		case topLeft:
+			o.x.measure(x, x+w, X, X+W)
+			o.y.measure(y, y+h, Y, Y+H)
+		default:
+			o.x.measure(x, w, X, W)
+			o.y.measure(y, h, Y, H)
 		}
-	case topLeft:
-		for i := range boxes {
-			v := b[4*i:][:4]
-			x, y, w, h := float64(v[0]), float64(v[1]), float64(v[2]), float64(v[3])
-			boxes[i] = box{span{x, x + w, w}, span{y, y + h, h}}
+		if k.format != corners {
+			o.x.size, o.x.other, o.x.grow = w, W, w-W
+			o.y.size, o.y.other, o.y.grow = h, H, h-H
 		}
-	default:
-		for i := range boxes {
-			v := b[4*i:][:4]
-			x1, y1, x2, y2 := float64(v[0]), float64(v[1]), float64(v[2]), float64(v[3])
-			boxes[i] = box{span{x1, x2, x2 - x1}, span{y1, y2, y2 - y1}}
+		o.eps, o.unit = k.eps, 1
+		o.finite = (o.x.shift - o.x.shift) + (o.y.shift - o.y.shift)
+		if side := o.x.whole + o.y.whole; !(side < 0x1p240 && side > 0x1p-240) {
+			o.rescale(max(o.x.whole, o.y.whole))
 		}
 	}
 }
@@ -144,7 +136,7 @@ func edges[T loss.Float](boxes []box, b []T, format int) {
 // pull writes the gradient in the format of the boxes.
 func (k *boxTask[T]) pull(s *boxStrip, lo int) {
 	for j := range s.n {
-		c, d := k.w.at(lo+j)*s.o[j].unit, &s.d[j]
+		c, d := k.w.at(lo+j)*s.o[j].unit+s.o[j].finite, &s.d[j]
 		g := k.g[4*(lo+j):][:4]
 		switch k.format {
 		case centers:
@@ -157,17 +149,10 @@ func (k *boxTask[T]) pull(s *boxStrip, lo int) {
 	}
 }
 
-// measure compares two boxes. Where squares of lengths would leave the range, the unit is a power of two next to the longest side.
-func (o *boxPair) measure(p, g *box, eps float64, ends bool) {
-	o.x.measure(&p.x, &g.x, ends)
-	o.y.measure(&p.y, &g.y, ends)
-	o.eps, o.unit = eps, 1
-	if side := max(o.x.whole, o.y.whole); side > 0x1p240 || side < 0x1p-240 && side > 0 {
-		o.rescale(side)
-	}
-}
-
 func (o *boxPair) rescale(side float64) {
+	if side == 0 {
+		return
+	}
 	_, e := math.Frexp(side)
 	if o.eps > 0 { // which must not overflow
 		_, least := math.Frexp(o.eps)
@@ -181,29 +166,28 @@ func (o *boxPair) rescale(side float64) {
 	}
 }
 
-func (a *joint) measure(p, g *span, ends bool) {
-	lo, hi := min(p.lo, g.lo), max(p.hi, g.hi)
-	a.over, a.whole = min(p.hi, g.hi)-max(p.lo, g.lo), hi-lo
-	a.gap, a.target = (p.lo-lo)+(hi-p.hi), (g.lo-lo)+(hi-g.hi)
-	a.size, a.other = p.size, g.size
-	left, right := p.lo-g.lo, p.hi-g.hi
-	a.shift, a.grow = (left+right)/2, p.size-g.size
-	if ends {
-		a.grow = right - left
+// measure compares two spans by their ends.
+func (a *joint) measure(lo, hi, lo2, hi2 float64) {
+	left, right := lo-lo2, hi-hi2
+	a.size, a.other = hi-lo, hi2-lo2
+	a.shift, a.grow = (left+right)/2, right-left
+	a.lower, a.upper = 0.5+math.Copysign(0.5, left), 0.5-math.Copysign(0.5, right)
+	if left == 0 {
+		a.lower = 0.5
 	}
-	a.lower, a.upper = share(p.lo, g.lo), share(g.hi, p.hi)
+	if right == 0 {
+		a.upper = 0.5
+	}
+	inner, outer := swapped(lo, lo2, negative(left))
+	end, far := swapped(hi2, hi, negative(right))
+	a.over, a.whole = end-inner, far-outer
+	a.gap, a.target = (lo-outer)+(far-hi), (lo2-outer)+(far-hi2)
 }
 
-// share is 1 for a > b, 1/2 for a = b, 0 for a < b: how much of a maximum is a's.
-func share(a, b float64) float64 {
-	above, least := 0, 0
-	if a > b {
-		above = 1
-	}
-	if a >= b {
-		least = 1
-	}
-	return float64(above+least) / 2
+// swapped exchanges two numbers where mask has all bits.
+func swapped(a, b float64, mask uint64) (float64, float64) {
+	x := (math.Float64bits(a) ^ math.Float64bits(b)) & mask
+	return math.Float64frombits(math.Float64bits(a) ^ x), math.Float64frombits(math.Float64bits(b) ^ x)
 }
 
 func (o *boxPair) meets() bool { return o.x.over > 0 && o.y.over > 0 }

@@ -28,11 +28,15 @@ func (k *ciouTask[T]) run(i int) { k.chunk(i, k) }
 
 // kernel is q + rho2/(c2+eps) + alpha v with v = (angle of the two diagonals 2/pi)^2 and alpha = v/(q+v+eps).
 func (k *ciouTask[T]) kernel(s *boxStrip) {
+	var angles [strip]float64 // on their own: each is a long chain of operations, many chains run at the same time
+	for j := range s.n {
+		x, y := &s.o[j].x, &s.o[j].y
+		angles[j] = angle(x.other*y.size-x.size*y.other, y.other*y.size+x.size*x.other) * (2 / math.Pi)
+	}
 	for j := range s.n {
 		o, d := &s.o[j], &s.d[j]
 		q, iou := o.overlap(d)
-		w, h := o.x.size, o.y.size
-		a := angle(o.x.other*h-w*o.y.other, o.y.other*h+w*o.x.other) * (2 / math.Pi)
+		w, h, a := o.x.size, o.y.size, angles[j]
 		v := a * a
 		alpha := 0.0
 		if v > 0 && (!k.gated || iou > 0.5) {
@@ -54,19 +58,21 @@ func (k *ciouTask[T]) kernel(s *boxStrip) {
 	}
 }
 
-// atanTable holds atan(i/32).
-var atanTable [33]float64
+// atanTable holds atan(i/32), for i up to 32; its length saves a check.
+var atanTable [64]float64
 
 func init() {
-	for i := range atanTable {
+	for i := range 33 {
 		atanTable[i] = math.Atan(float64(i) / 32)
 	}
 }
 
-// angle is atan(y/x) for x >= 0, 0 at the origin. atan(r) = atan(c) + atan((r-c)/(1+rc)) with c next to r.
+// angle is atan(y/x) for x >= 0, 0 at the origin: pi/2 - atan(x/y) where x is the smaller, and atan(r) = atan(c) + atan((r-c)/(1+rc)) with
+// c next to r.
 func angle(y, x float64) float64 {
 	a := math.Abs(y)
-	small, large := min(a, x), max(a, x)
+	steep := negative(x - a)
+	small, large := swapped(a, x, steep)
 	if large == 0 {
 		return 0
 	}
@@ -75,8 +81,8 @@ func angle(y, x float64) float64 {
 	r := (small - c*large) / (large + c*small)
 	r2 := r * r
 	v := atanTable[math.Float64bits(z)%64] + r*(1-r2*(1./3-r2*(1./5-r2*(1./7-r2*(1./9)))))
-	if a > x {
-		v = math.Pi/2 - v
-	}
+	v = math.Float64frombits(math.Float64bits(v)^steep&signBit) + math.Float64frombits(quarter&steep)
 	return math.Copysign(v, y)
 }
+
+var quarter = math.Float64bits(math.Pi / 2)

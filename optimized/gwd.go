@@ -19,6 +19,7 @@ type gwdTask[T loss.Float] struct {
 // respect to the logarithm of the scale. d has the derivatives of the squared distance with respect to center, sides and angle.
 type gwdStrip struct {
 	y, slope, rate, scale [strip]float64
+	sin, cos              [strip]float64
 	d                     [strip][5]float64
 	size                  [strip][2]float64
 }
@@ -116,11 +117,14 @@ func (s *gwdStrip) measure(j int, w, h, W, H float64, wanted bool) {
 // same box: swapping those of the target makes (a^2-b^2)(c^2-d^2) positive, so that nothing cancels.
 func (k *gwdTask[T]) turnedDistances(s *gwdStrip, p, t []T) {
 	for j := range len(p) / 5 {
+		s.sin[j], s.cos[j] = turn(float64(p[5*j+4]) - float64(t[5*j+4]))
+	}
+	for j := range len(p) / 5 {
 		v, u := p[5*j:][:5], t[5*j:][:5]
 		dx, dy := float64(v[0])-float64(u[0]), float64(v[1])-float64(u[1])
 		w, h, W, H := float64(v[2]), float64(v[3]), float64(u[2]), float64(u[3])
 		a, b, c, d := w/2, h/2, W/2, H/2
-		sin, cos := math.Sincos(float64(v[4]) - float64(u[4]))
+		sin, cos := s.sin[j], s.cos[j]
 		si, co := sin*sin, cos*cos
 		q := (a - b) * (a + b) * (c - d) * (c + d)
 		swap := negative(q)
@@ -137,10 +141,24 @@ func (k *gwdTask[T]) turnedDistances(s *gwdStrip, p, t []T) {
 	}
 }
 
-// swapped exchanges two numbers where mask has all bits.
-func swapped(a, b float64, mask uint64) (float64, float64) {
-	x := (math.Float64bits(a) ^ math.Float64bits(b)) & mask
-	return math.Float64frombits(math.Float64bits(a) ^ x), math.Float64frombits(math.Float64bits(b) ^ x)
+const (
+	piHigh = 0x1.921fb544p1 // pi to 34 bits, with piMid to 67
+	piMid  = 0x1.0b4611a6p-33
+	piLow  = 0x1.3198a2e037073p-68
+)
+
+// turn returns the sine and the cosine of an angle, or both with the other sign. They are made of those of half of the angle, which is at
+// most a quarter of pi.
+func turn(x float64) (sin, cos float64) {
+	if !(math.Abs(x) < 1<<18) {
+		return math.Sincos(x)
+	}
+	k := x*(1/math.Pi) + round - round
+	h := ((x - k*piHigh) - k*piMid - k*piLow) / 2
+	h2 := h * h
+	s := h - h*h2*(1./6-h2*(1./120-h2*(1./5040-h2*(1./362880-h2*(1./39916800-h2*(1./6227020800-h2*(1./1307674368000)))))))
+	c := 1 - h2*(1./2-h2*(1./24-h2*(1./720-h2*(1./40320-h2*(1./3628800-h2*(1./479001600-h2*(1./87178291200-h2*(1./20922789888000))))))))
+	return 2 * s * c, (c - s) * (c + s)
 }
 
 // shrink makes losses of squared distances.

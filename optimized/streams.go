@@ -96,7 +96,10 @@ func (s *guardedStream[T]) chunk(lo, hi int) float64 {
 		for j, v := range s.x[lo : lo+n] {
 			p[j], rest[j] = float64(v), 1-float64(v)
 		}
-		negLogs[T](l, hit, miss)
+		for j, v := range miss {
+			d[j] = -v
+		}
+		logsNear[T](l, hit, d)
 		if s.g != nil {
 			s.slopes(d, l, hit, miss)
 			s.w.scaled(s.g[lo:], d, lo)
@@ -116,6 +119,7 @@ func (s *guardedStream[T]) values(l, hit, miss []float64) {
 	scale, ceiling, eps := s.scale, s.bounds.ceiling, s.bounds.eps
 	hit, miss = hit[:len(l)], miss[:len(l)]
 	for j, v := range l {
+		v = -v
 		if v > ceiling {
 			v = ceiling
 		}
@@ -147,34 +151,10 @@ func (s *guardedStream[T]) slopes(d, l, hit, miss []float64) {
 	}
 	for j := range d {
 		v := scale / hit[j]
-		if hit[j] < eps || miss[j] < eps || l[j] > ceiling {
+		if hit[j] < eps || miss[j] < eps || -l[j] > ceiling {
 			v = 0
 		}
 		d[j] = v
-	}
-}
-
-// negLogs fills l with -log p for p in [0, 1], given 1 - p.
-func negLogs[T loss.Float](l, p, rest []float64) {
-	p, rest = p[:len(l)], rest[:len(l)]
-	for j := range l {
-		if !(p[j] >= 0x1p-1022) {
-			l[j] = -logOf(p[j])
-			continue
-		}
-		// p is in (2^-(k+1), 2^-k]: with q = 2^-k/p - 1 nothing cancels in k log 2 + log(1+q).
-		top := (math.Float64bits(p[j])-1)>>52 + 1
-		q := math.Float64frombits(top<<52) - p[j]
-		if top == 0x3ff {
-			q = rest[j]
-		}
-		q /= p[j]
-		k := float64(0x3ff - int(top))
-		if single[T]() {
-			l[j] = k*math.Ln2 + unitLog1p32(q)
-		} else {
-			l[j] = k*ln2 + (unitLog1p64(q) + k*ln2Low)
-		}
 	}
 }
 

@@ -1,6 +1,9 @@
 package loss
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // checkBroadcast requires that x, where it is given, broadcasts to a shape by the rules of NumPy: dims are compared from the last to
 // the first, each is that of the shape or 1, and missing ones are 1.
@@ -248,3 +251,89 @@ func (l *KLDivergence[T]) Denominator() int {
 }
 
 func (l *KLDivergence[T]) Out() []int { return l.Reduction.shape(l.LogQ.Shape...) }
+
+// AttentionTarget is the softmax cross-entropy plus a term that rewards attention flowing to chosen tokens of a vision transformer.
+// With a = Attn[l, n, h, i, j], the attention of query i to key j in head h of layer l:
+//
+//	L[n] = -log softmax(z_n)[class_n] + lambda sum over the layers of A[l, n]
+//	paper       S = sum_h sum_i sum_j m[n,j] a_hij                      A = -log S                     m = TargetMask
+//	per_query   abar_i = (1/H) sum_h a_hit                              A = -(1/Q) sum_i log abar_i    t = TargetIndex[n]
+//
+// FromScores: a is the softmax over the keys of Attn, which then holds scores. Items are the samples [N]; mean divides by N. A class
+// token shifts patch indices by one: patch j is key j+1. A is negative as a rule.
+//
+// Special cases:
+//
+//	lambda = 0                          exactly the cross-entropy; Attn is not read, gradient 0
+//	no target token                     +Inf, gradient of Attn 0
+//	no head or no query                 +Inf (paper) or NaN (per_query)
+//	S = 0                               +Inf, gradient -Inf at the target keys, 0 elsewhere
+//	abar = 0 for a query                +Inf, gradient -Inf at the entries of that query, the formula elsewhere
+//	FromScores: S = 0 or abar = 0       +Inf, NaN for the sample and layer
+//	FromScores: a row with NaN, several +Inf, or nothing but -Inf: NaN
+//	negative S or abar                  NaN
+//	NaN at a target key of a layer      NaN for the sample: its logits and its target keys in all layers that count
+//	infinite logits                     as in CrossEntropy
+//
+// Errors: a class or TargetIndex out of range and a mask that is not 0 or 1 are invalid_target; lambda < 0, a layer out of range or
+// twice, a mask or index that the variant lacks or does not use are invalid_param; C = 0 with samples is invalid_shape.
+// The released code of the paper computes per_query for the first target token, leaves out layer 0 and ascends the negated loss.
+// Source: Zheng, Lou, Jiang 2023, TrojViT, arXiv 2208.13049, eqs. 4 and 5.
+type AttentionTarget[T any] struct {
+	Reduction
+	Variant     string        // paper (default), per_query
+	Lambda      float64       // [0, inf), default 1
+	Layers      []int         // distinct, in [0, L); default and empty: all
+	FromScores  bool          // default false
+	Logits      Tensor[T]     // [N, C], any real, var
+	Class       Tensor[int64] // [N], in [0, C)
+	Attn        Tensor[T]     // [L, N, H, Q, K], in [0, 1] and not checked, or any real with FromScores, var
+	TargetMask  Tensor[bool]  // [N, K], paper
+	TargetIndex Tensor[int64] // [N], in [0, K), per_query
+}
+
+var attentionTarget = &Def{
+	ID: "attention_target", Name: "AttentionTarget", Title: "Attention-target loss",
+	Summary: "cross-entropy plus a term that rewards attention flowing to chosen tokens",
+	Aliases: []string{"ATL"},
+	Tasks:   []Task{ImageClassification},
+	Sources: []Source{{"Zheng, Lou, Jiang 2023, TrojViT: Trojan Insertion in Vision Transformers", "arXiv 2208.13049", "4, 5"}},
+}
+
+func (l *AttentionTarget[T]) Def() *Def { return attentionTarget }
+
+func (l *AttentionTarget[T]) Visit(v Visitor[T]) {
+	visitReduction(v, &l.Reduction)
+	v.Enum("variant", &l.Variant, "paper", "per_query")
+	v.Float("lambda", &l.Lambda, 1, AtLeast(0))
+	v.Ints("layers", &l.Layers, nil, AtLeast(0))
+	v.Bool("from_scores", &l.FromScores, false)
+	v.Var("logits", &l.Logits, "N C", Real)
+	v.Index("class", &l.Class, "N")
+	v.Var("attn", &l.Attn, "L N H Q K", Real)
+	if l.Variant == "per_query" {
+		v.Index("target_index", &l.TargetIndex, "N")
+	} else {
+		v.Mask("target_mask", &l.TargetMask, "N K")
+	}
+}
+
+func (l *AttentionTarget[T]) Check(c *Checker) {
+	classes, layers, keys := l.Logits.Shape[1], l.Attn.Shape[0], l.Attn.Shape[4]
+	c.Shape(classes > 0 || l.Logits.Shape[0] == 0, "logits", "at least one class", l.Logits.Shape)
+	for i, k := range l.Layers {
+		c.Param(k < layers, "layers", fmt.Sprintf("layers below %d", layers), k)
+		c.Param(!slices.Contains(l.Layers[:i], k), "layers", "each layer once", k)
+	}
+	checkIndices(c, "class", l.Class, classes, Opt[int]{})
+	if l.Variant == "per_query" {
+		checkIndices(c, "target_index", l.TargetIndex, keys, Opt[int]{})
+	}
+}
+
+// Counts reports whether a layer counts.
+func (l *AttentionTarget[T]) Counts(layer int) bool {
+	return len(l.Layers) == 0 || slices.Contains(l.Layers, layer)
+}
+
+func (l *AttentionTarget[T]) Out() []int { return l.Reduction.shape(l.Logits.Shape[0]) }

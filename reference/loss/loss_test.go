@@ -22,6 +22,7 @@ var problems = func() map[string]func() Problem[float64] {
 		func() Problem[float64] { return New[float64, BinaryCrossEntropy[float64]]() },
 		func() Problem[float64] { return New[float64, Logistic[float64]]() },
 		func() Problem[float64] { return New[float64, KLDivergence[float64]]() },
+		func() Problem[float64] { return New[float64, AttentionTarget[float64]]() },
 		func() Problem[float64] { return New[float64, IoU[float64]]() },
 		func() Problem[float64] { return New[float64, GIoU[float64]]() },
 		func() Problem[float64] { return New[float64, DIoU[float64]]() },
@@ -39,10 +40,17 @@ var problems = func() map[string]func() Problem[float64] {
 		func() Problem[float64] { return New[float64, NoisePrediction[float64]]() },
 		func() Problem[float64] { return New[float64, VAE[float64]]() },
 		func() Problem[float64] { return New[float64, NTXent[float64]]() },
+		func() Problem[float64] { return New[float64, MarginRanking[float64]]() },
+		func() Problem[float64] { return New[float64, Triplet[float64]]() },
+		func() Problem[float64] { return New[float64, Contrastive[float64]]() },
+		func() Problem[float64] { return New[float64, InfoNCE[float64]]() },
+		func() Problem[float64] { return New[float64, CrossModalRanking[float64]]() },
+		func() Problem[float64] { return New[float64, AttentionRanking[float64]]() },
 		func() Problem[float64] { return New[float64, Perceptual[float64]]() },
 		func() Problem[float64] { return New[float64, Style[float64]]() },
 		func() Problem[float64] { return New[float64, FeatureMatching[float64]]() },
 		func() Problem[float64] { return New[float64, SSIM[float64]]() },
+		func() Problem[float64] { return New[float64, MSSSIM[float64]]() },
 		func() Problem[float64] { return New[float64, Reconstruction[float64]]() },
 		func() Problem[float64] { return New[float64, SmoothL1[float64]]() },
 		func() Problem[float64] { return New[float64, L1[float64]]() },
@@ -56,6 +64,7 @@ var problems = func() map[string]func() Problem[float64] {
 		func() Problem[float64] { return New[float64, Jaccard[float64]]() },
 		func() Problem[float64] { return New[float64, Tversky[float64]]() },
 		func() Problem[float64] { return New[float64, Mahalanobis[float64]]() },
+		func() Problem[float64] { return New[float64, CrossCorrelation[float64]]() },
 	} {
 		all[f().Def().ID] = f
 	}

@@ -45,7 +45,10 @@ def corners(b, p):
 def iou(p, x):
     o = Pair(p, x)
     if p.get("variant") == "log":
-        return reduce(-torch.log(o.iou.clamp(min=p.get("iou_floor", 1e-6))), p)
+        score = o.iou.clamp(min=p.get("iou_floor", 1e-6))
+        none = score == 0
+        l = -torch.log(torch.where(none, torch.ones_like(score), score))
+        return reduce(torch.where(none, torch.full_like(l, math.inf), l), p)
     return reduce(1 - o.iou, p)
 
 

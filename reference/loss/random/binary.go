@@ -66,3 +66,27 @@ func klDivergence(d *Draw, p *loss.KLDivergence[float64]) {
 		}
 	}
 }
+
+func attentionTarget(d *Draw, p *loss.AttentionTarget[float64]) {
+	const layers, samples, heads, queries, classes = 3, 2, 2, 3, 4
+	keys := d.Side(layers*samples*heads*queries, 1, 3)
+	p.Lambda = d.Between(0.25, 2)
+	if d.Coin() {
+		p.Layers = []int{2, d.IntN(2)}
+	}
+	p.Logits, p.Class = d.Normal(samples, classes), d.Labels(classes, samples)
+	p.Attn = d.Normal(layers, samples, heads, queries, keys)
+	if !p.FromScores {
+		for i, v := range p.Attn.Data {
+			p.Attn.Data[i] = float64(float32(math.Exp(v-2) + 0.0625))
+		}
+	}
+	if p.Variant == "per_query" {
+		p.TargetIndex = d.Labels(keys, samples)
+		return
+	}
+	p.TargetMask = d.Mask(samples, keys)
+	for n := range samples {
+		p.TargetMask.Data[n*keys], p.TargetMask.Data[n*keys+1] = true, false
+	}
+}

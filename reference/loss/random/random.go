@@ -50,6 +50,7 @@ var All = []Maker{
 	of(focal, always),
 	of(focalSoftmax, always),
 	of(klDivergence, always),
+	of(attentionTarget, never),
 	of(iou, always),
 	of(giou, always),
 	of(diou, always),
@@ -66,7 +67,14 @@ var All = []Maker{
 	of(tversky, func(p *loss.Tversky[float64]) bool {
 		return p.Omega == "per_sample_per_channel" || p.Omega == "per_sample"
 	}),
+	of(contrastive, always),
 	of(ntXent, never),
+	of(infoNCE, never),
+	of(triplet, always),
+	of(marginRanking, always),
+	of(crossModalRanking, never),
+	of(attentionRanking, always),
+	of(crossCorrelation, func(p *loss.CrossCorrelation[float64]) bool { return !p.Bias.Given() }),
 	of(mahalanobis, never),
 	of(adversarial, always),
 	of(gan, func(p *loss.GAN[float64]) bool { return p.Player == "generator" }),

@@ -59,6 +59,7 @@ var CPU = []Row{
 	row(Perceptual[float32], Perceptual[float64]),
 	row(Style[float32], Style[float64]),
 	row(FeatureMatching[float32], FeatureMatching[float64]),
+	row(Context[float32], Context[float64]),
 	row(SSIM[float32], SSIM[float64]),
 	row(MSSSIM[float32], MSSSIM[float64]),
 }

@@ -53,6 +53,7 @@ var All = []loss.Impl[float64]{
 	loss.Split[float64](Perceptual, PerceptualGrad),
 	loss.Split[float64](Style, StyleGrad),
 	loss.Split[float64](FeatureMatching, FeatureMatchingGrad),
+	loss.Split[float64](Context, ContextGrad),
 	loss.Split[float64](SSIM, SSIMGrad),
 	loss.Split[float64](MSSSIM, MSSSIMGrad),
 }

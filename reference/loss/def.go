@@ -109,6 +109,7 @@ var All = []*Def{
 	perceptual,
 	style,
 	featureMatching,
+	context,
 	ssim,
 	msSSIM,
 }

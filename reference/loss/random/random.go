@@ -87,6 +87,7 @@ var All = []Maker{
 	of(perceptual, always),
 	of(style, func(p *loss.Style[float64]) bool { return p.Target[0].Shape[0] == 1 }), // shared by all samples
 	of(featureMatching, func(p *loss.FeatureMatching[float64]) bool { return p.Variant != "moment" }),
+	of(context, func(p *loss.Context[float64]) bool { return p.Center != "batch" }),
 	of(ssim, always),
 	of(msSSIM, always),
 }

@@ -63,16 +63,19 @@ func (k *ceTask[T]) planes(s *ceScratch[T], lo, hi int) {
 		return
 	}
 	g := k.g[from:]
+	for j, v := range s.each {
+		s.part[j] = v * expScale
+	}
 	for i := range c {
-		each, e, g := s.each[:n], s.e[i*n:][:n], g[i*k.inner:][:n]
+		f, e, g := s.part[:n], s.e[i*n:][:n], g[i*k.inner:][:n]
 		if small {
-			for j := range g {
-				g[j] = T(e[j] * expScale * each[j])
+			for j, v := range s.each {
+				g[j] = T(e[j] * expScale * v)
 			}
 			continue
 		}
 		for j := range g {
-			g[j] = T(e[j] * (each[j] * expScale))
+			g[j] = T(e[j] * f[j])
 		}
 	}
 	for j, y := range s.y {

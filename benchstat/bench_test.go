@@ -1,209 +1,52 @@
-package benchstat
+package main
 
 import (
+	"context"
+	"flag"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"runtime"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 	"unsafe"
 
+	"github.com/goldenloss/goldenloss/conformance/gate"
+	"github.com/goldenloss/goldenloss/fixtures"
 	"github.com/goldenloss/goldenloss/optimized"
 	"github.com/goldenloss/goldenloss/reference"
 	"github.com/goldenloss/goldenloss/reference/loss"
 )
 
-// workload is a loss at the shape of a training configuration.
-type workload struct {
-	loss, name string
-	make       func(r *rand.Rand) loss.Problem[float64]
-	big        bool // too slow for the reference
-}
+// set is which benchmarks run: quick (one small workload a loss), pr (every workload, float32, all processors), full.
+var set = os.Getenv("GOLDENLOSS_BENCH")
 
-func tensor(r *rand.Rand, draw func() float64, shape ...int) loss.Tensor[float64] {
-	t := loss.Make[float64](shape...)
-	for i := range t.Data {
-		t.Data[i] = draw()
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if !slices.Contains([]string{"", "quick", "pr", "full"}, set) {
+		fmt.Fprintf(os.Stderr, "GOLDENLOSS_BENCH: want quick, pr or full, got %q\n", set)
+		os.Exit(2)
 	}
-	return t
-}
-
-func normal(r *rand.Rand, mean, sigma float64) func() float64 {
-	return func() float64 { return mean + sigma*r.NormFloat64() }
-}
-
-func coin(r *rand.Rand, p float64) func() float64 {
-	return func() float64 {
-		if r.Float64() < p {
-			return 1
-		}
-		return 0
+	if flag.Lookup("test.bench").Value.String() != "" {
+		fmt.Print(unitLines)
 	}
+	os.Exit(m.Run())
 }
 
-func smoothL1(n int) func(*rand.Rand) loss.Problem[float64] {
-	return func(r *rand.Rand) loss.Problem[float64] {
-		p := loss.New[float64, loss.SmoothL1[float64]]()
-		p.Beta = 1.0 / 9
-		p.Pred, p.Target = tensor(r, normal(r, 0, 0.5), n, 4), tensor(r, normal(r, 0, 0.5), n, 4)
-		return p
-	}
-}
-
-// logits are drawn small, then one class in each position is set apart, as in a trained model; 30 % of them saturate.
-func logits(r *rand.Rand, target []int64, shape ...int) loss.Tensor[float64] {
-	x := tensor(r, normal(r, 0, 1), shape...)
-	inner := loss.Size(shape[2:])
-	for i, y := range target {
-		gap := 8 + 4*r.Float64()
-		if r.Float64() < 0.3 {
-			gap = 20
-		}
-		if y >= 0 && y < int64(shape[1]) {
-			x.Data[(i/inner*shape[1]+int(y))*inner+i%inner] += gap
-		}
-	}
-	return x
-}
-
-// labels come in blobs with a skewed class distribution, some ignored.
-func labels(r *rand.Rand, n, classes int, ignore float64) []int64 {
-	y := make([]int64, n)
-	for i := 0; i < n; {
-		c := int64(float64(classes) * math.Pow(r.Float64(), 2))
-		if r.Float64() < ignore {
-			c = 255
-		}
-		for run := 1 + r.IntN(64); run > 0 && i < n; run-- {
-			y[i] = c
-			i++
-		}
-	}
-	return y
-}
-
-func crossEntropy(ignore float64, shape ...int) func(*rand.Rand) loss.Problem[float64] {
-	return func(r *rand.Rand) loss.Problem[float64] {
-		p := loss.New[float64, loss.CrossEntropy[float64]]()
-		outer := append([]int{shape[0]}, shape[2:]...)
-		p.Target = loss.Tensor[int64]{Shape: outer, Data: labels(r, loss.Size(outer), shape[1], ignore)}
-		p.IgnoreIndex = loss.Some(255)
-		p.Logits = logits(r, p.Target.Data, shape...)
-		return p
-	}
-}
-
-func softCrossEntropy(n, classes int) func(*rand.Rand) loss.Problem[float64] {
-	return func(r *rand.Rand) loss.Problem[float64] {
-		p := loss.New[float64, loss.CrossEntropy[float64]]()
-		p.Logits = tensor(r, normal(r, 0, 1), n, classes)
-		p.TargetProb = loss.Make[float64](n, classes)
-		for i := range n { // two classes mixed
-			mix := r.Float64()
-			p.TargetProb.Data[i*classes+r.IntN(classes)] += mix
-			p.TargetProb.Data[i*classes+r.IntN(classes)] += 1 - mix
-		}
-		return p
-	}
-}
-
-func focal(positive float64, shape ...int) func(*rand.Rand) loss.Problem[float64] {
-	return func(r *rand.Rand) loss.Problem[float64] {
-		p := loss.New[float64, loss.Focal[float64]]()
-		p.Logits, p.Target = tensor(r, normal(r, -4.6, 1), shape...), tensor(r, coin(r, positive), shape...)
-		return p
-	}
-}
-
-func iou(n int) func(*rand.Rand) loss.Problem[float64] {
-	return func(r *rand.Rand) loss.Problem[float64] {
-		p := loss.New[float64, loss.IoU[float64]]()
-		p.Pred, p.Target = loss.Make[float64](n, 4), loss.Make[float64](n, 4)
-		for i := range n {
-			x, y, w, h := 640*r.Float64(), 640*r.Float64(), 4+60*r.Float64(), 4+60*r.Float64()
-			dx, dy := 0.3*w*r.NormFloat64(), 0.3*h*r.NormFloat64()
-			copy(p.Target.Data[4*i:], []float64{x, y, x + w, y + h})
-			copy(p.Pred.Data[4*i:], []float64{x + dx, y + dy, x + dx + w*(0.8+0.4*r.Float64()), y + dy + h*(0.8+0.4*r.Float64())})
-		}
-		return p
-	}
-}
-
-func dice(activation string, shape ...int) func(*rand.Rand) loss.Problem[float64] {
-	return func(r *rand.Rand) loss.Problem[float64] {
-		p := loss.New[float64, loss.Dice[float64]]()
-		p.Activation = activation
-		p.Pred, p.Target = tensor(r, normal(r, 0, 3), shape...), tensor(r, coin(r, 0.3), shape...)
-		return p
-	}
-}
-
-func ntXent(rows, dims int) func(*rand.Rand) loss.Problem[float64] {
-	return func(r *rand.Rand) loss.Problem[float64] {
-		p := loss.New[float64, loss.NTXent[float64]]()
-		p.Temperature = 0.1
-		p.Z = tensor(r, normal(r, 0, 1), rows, dims)
-		for i := range rows / 2 * dims { // views of one image are near each other
-			p.Z.Data[rows/2*dims+i] = p.Z.Data[i] + 0.5*r.NormFloat64()
-		}
-		return p
-	}
-}
-
-func perceptual(variant string, shapes ...[]int) func(*rand.Rand) loss.Problem[float64] {
-	return func(r *rand.Rand) loss.Problem[float64] {
-		p := loss.New[float64, loss.Perceptual[float64]]()
-		p.Variant = variant
-		relu := func() float64 { return math.Max(0, r.NormFloat64()) }
-		for _, s := range shapes {
-			p.Features.Features, p.Target = append(p.Features.Features, tensor(r, relu, s...)), append(p.Target, tensor(r, relu, s...))
-		}
-		return p
-	}
-}
-
-func ssim(shape ...int) func(*rand.Rand) loss.Problem[float64] {
-	return func(r *rand.Rand) loss.Problem[float64] {
-		p := loss.New[float64, loss.SSIM[float64]]()
-		p.Target = loss.Make[float64](shape...)
-		for i := range p.Target.Data {
-			x, y := float64(i%shape[3]), float64(i/shape[3]%shape[2])
-			p.Target.Data[i] = 0.5 + 0.3*math.Sin(0.05*x)*math.Cos(0.07*y) + 0.02*r.NormFloat64()
-		}
-		p.Pred = loss.Make[float64](shape...)
-		for i, v := range p.Target.Data {
-			p.Pred.Data[i] = v + 0.05*r.NormFloat64()
-		}
-		return p
-	}
-}
-
-// workloads: a convolutional and a transformer configuration and a size where latency counts, for every loss.
-var workloads = []workload{
-	{"smooth_l1", "det_cnn_box", smoothL1(65536), false},
-	{"smooth_l1", "det_vit_latency", smoothL1(512), false},
-	{"cross_entropy", "cls_cnn", crossEntropy(0, 256, 1000), false},
-	{"cross_entropy", "cls_vit_soft", softCrossEntropy(1024, 1000), false},
-	{"cross_entropy", "seg_cnn", crossEntropy(0.1, 1, 19, 512, 1024), true},
-	{"cross_entropy", "seg_vit", crossEntropy(0.1, 1, 150, 160, 160), false},
-	{"cross_entropy", "act_cnn_latency", crossEntropy(0, 64, 400), false},
-	{"focal", "det_cnn_anchor", focal(0.0005, 1, 201600, 80), true},
-	{"focal", "det_vit_focal", focal(0.005, 6, 4, 900, 91), false},
-	{"focal", "trk_vit_latency", focal(0.01, 32, 1, 24, 24), false},
-	{"iou", "det_cnn_box", iou(65536), false},
-	{"iou", "det_vit_latency", iou(512), false},
-	{"dice", "seg_vit_mask", dice("sigmoid", 400, 1, 12544), false},
-	{"dice", "med_seg", dice("softmax", 1, 4, 96, 96, 96), false},
-	{"nt_xent", "simclr_cnn", ntXent(1024, 128), false},
-	{"nt_xent", "act_vit_latency", ntXent(64, 128), false},
-	{"perceptual", "i2i_cnn_vgg", perceptual("l1", []int{1, 64, 128, 128}, []int{1, 128, 64, 64}, []int{1, 256, 32, 32}, []int{1, 512, 16, 16}), false},
-	{"perceptual", "inp_vit_lpips", perceptual("lpips", []int{1, 64, 128, 128}, []int{1, 128, 64, 64}, []int{1, 256, 32, 32}), false},
-	{"ssim", "deh_ssim", ssim(4, 3, 256, 256), true},
-	{"ssim", "deh_ssim_small", ssim(1, 3, 64, 64), false},
+// small reports whether a workload is one where latency counts. Every loss has one.
+func small(w workload) bool {
+	return strings.HasSuffix(w.name, "_latency") || strings.HasSuffix(w.name, "_small")
 }
 
 func BenchmarkLoss(b *testing.B) {
 	for _, w := range workloads {
+		if set == "quick" && !small(w) {
+			continue
+		}
 		var p loss.Problem[float64] // made once, when the first benchmark of the workload runs
 		problem := func() loss.Problem[float64] {
 			if p == nil {
@@ -211,29 +54,31 @@ func BenchmarkLoss(b *testing.B) {
 			}
 			return p
 		}
-		for _, impl := range reference.All {
-			if impl.ID == w.loss && !w.big {
-				measure(b, w, "reference", "float64", impl, problem, 1)
-			}
+		full := set == "" || set == "full"
+		if i := slices.IndexFunc(reference.All, func(i loss.Impl[float64]) bool { return i.ID == w.loss }); full && !w.big {
+			benchmark(b, w, "reference", "float64", reference.All[i], problem, 1)
 		}
-		for _, row := range optimized.CPU {
-			if row.Float32.ID != w.loss {
-				continue
-			}
-			threads := []int{1}
-			if n := runtime.NumCPU(); n > 1 {
-				threads = append(threads, n)
-			}
-			for _, n := range threads {
-				measure(b, w, "portable", "float32", row.Float32, problem, n)
-				measure(b, w, "portable", "float64", row.Float64, problem, n)
+		row := optimized.CPU[slices.IndexFunc(optimized.CPU, func(r optimized.Row) bool { return r.Float32.ID == w.loss })]
+		threads := []int{1}
+		if n := runtime.NumCPU(); set == "pr" {
+			threads = []int{n}
+		} else if full && n > 1 {
+			threads = append(threads, n)
+		}
+		for _, n := range threads {
+			benchmark(b, w, "portable", "float32", row.Float32, problem, n)
+			if full {
+				benchmark(b, w, "portable", "float64", row.Float64, problem, n)
 			}
 		}
 	}
 }
 
-func measure[T loss.Float](b *testing.B, w workload, impl, dtype string, f loss.Impl[T], problem func() loss.Problem[float64], threads int) {
+func benchmark[T loss.Float](b *testing.B, w workload, impl, dtype string, f loss.Impl[T], problem func() loss.Problem[float64], threads int) {
 	for _, op := range []string{"fwd", "fwdbwd"} {
+		if set == "quick" && op == "fwd" {
+			continue
+		}
 		b.Run(fmt.Sprintf("loss=%s/impl=%s/op=%s/dtype=%s/work=%s/threads=%d", w.loss, impl, op, dtype, w.name, threads), func(b *testing.B) {
 			in := f.New()
 			loss.Convert(in, problem(), func(_ string, _ loss.Role, x float64) T { return T(x) })
@@ -275,10 +120,78 @@ func measure[T loss.Float](b *testing.B, w workload, impl, dtype string, f loss.
 			for b.Loop() {
 				f.Run(out, grad, in, dOut)
 			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(elements), "ns/elem")
+			sec := b.Elapsed().Seconds() / float64(b.N)
+			b.ReportMetric(1e9*sec/float64(elements), "ns/elem")
+			b.ReportMetric(100*float64(bytes)/sec/roof(threads), "%roof")
 			if v := float64(out[0]); math.IsNaN(v) {
 				b.Fatal("the value is NaN")
 			}
 		})
+	}
+}
+
+var roofs = map[int]float64{}
+
+// roof is the memory bandwidth of a copy on that many processors, in bytes read and written a second, measured once in this run.
+// What fits in a cache can be above it.
+func roof(threads int) float64 {
+	if roofs[threads] == 0 {
+		const size = 64 << 20 / 8
+		src, dst := make([]uint64, size), make([]uint64, size)
+		best := math.Inf(1)
+		for range 5 {
+			start := time.Now()
+			var wg sync.WaitGroup
+			for i := range threads {
+				wg.Go(func() { copy(dst[i*size/threads:(i+1)*size/threads], src[i*size/threads:]) })
+			}
+			wg.Wait()
+			best = math.Min(best, time.Since(start).Seconds())
+		}
+		roofs[threads] = 2 * 8 * size / best
+	}
+	return roofs[threads]
+}
+
+// BenchmarkAccuracy puts the worst error of every loss on the golden cases beside its time, in units of the bound that it owes.
+func BenchmarkAccuracy(b *testing.B) {
+	if os.Getenv("GOLDENLOSS_ACCURACY") == "false" {
+		b.Skip()
+	}
+	var f32 []loss.Impl[float32]
+	var f64 []loss.Impl[float64]
+	for _, r := range optimized.CPU {
+		f32, f64 = append(f32, r.Float32), append(f64, r.Float64)
+	}
+	columns := []*gate.Column{gate.Float64("reference", reference.All), gate.Float64("portable", f64), gate.Float32("portable", f32)}
+	columns[0].Owes = gate.Tight
+	for _, c := range columns {
+		c.Own = true
+	}
+	columns[1].Owes, columns[2].Owes = gate.Standard, gate.Standard
+	for _, d := range loss.All {
+		cells := sync.OnceValue(func() []gate.Cell { // one evaluation for all columns
+			f, err := fixtures.Load(fixtures.Golden(), d.ID)
+			if err != nil {
+				b.Fatal(err)
+			}
+			rep, err := gate.Run(context.Background(), []*fixtures.File{f}, columns, gate.Options{AllowAbsent: true})
+			if err != nil {
+				b.Fatal(err)
+			}
+			return rep.Cells()
+		})
+		for _, c := range columns {
+			b.Run(fmt.Sprintf("loss=%s/impl=%s/dtype=%s", d.ID, c.Name, c.DType()), func(b *testing.B) {
+				for _, cell := range cells() {
+					if cell.Column == c.Title() && cell.Loss == d.ID {
+						b.ReportMetric(cell.Worst, "bounds")
+						b.ReportMetric(0, "ns/op")
+						return
+					}
+				}
+				b.Fatal("no cell")
+			})
+		}
 	}
 }

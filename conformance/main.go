@@ -167,7 +167,7 @@ selected, 5 kept for the performance gate, 6 damaged golden files.`,
 	p.BoolVar(&f.failFast, "fail-fast", false, "stop at the first failure")
 	p.IntVarP(&f.workers, "jobs", "j", 0, "cases checked at the same time (default the number of processors)")
 	p.DurationVar(&f.timeout, "timeout", time.Minute, "longest time for one case")
-	cmd.AddCommand(listCommand(stdout), catalogueCommand(stdout), mutantsCommand(stdout, stderr))
+	cmd.AddCommand(listCommand(stdout), catalogueCommand(stdout), mutantsCommand(stdout, stderr), coverageCommand(stdout))
 	return cmd
 }
 

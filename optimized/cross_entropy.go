@@ -9,49 +9,74 @@ import (
 // ceChunk is the number of logits of a chunk, at least one row.
 const ceChunk = 8192
 
+// ceTask is every loss on rows of logits or probabilities [samples, classes, inner].
 type ceTask[T loss.Float] struct {
-	logits, prob, weight, out, g []T
-	target                       []int64
-	ignored                      int64
-	keep, floor                  float64 // a coefficient is keep q + floor
-	classes, inner, rows         int     // rows of a chunk, neighbors of one sample
-	perSample                    int     // chunks
-	w                            weights[T]
-	partial                      []float64
-	counting                     bool // first pass: the denominator
+	logits, prob, out, g []T
+	weight, pixel        []T // of the classes or of the rows
+	target               []int64
+	ignored              int64
+	keep, floor          float64 // a coefficient is keep q + floor
+	cold                 float64 // 1/temperature
+	focal                bool
+	gamma                float64
+	clips, shares        bool // probabilities in place of logits, clipped at eps, normalized
+	eps                  float64
+	classes, inner, rows int // rows of a chunk, neighbors of one sample
+	perSample            int // chunks
+	w                    weights[T]
+	partial              []float64
+	counting, plainCount bool // first pass: the denominator, by weights or by number
 }
+
+// denominator says by what the mean of a softmax loss divides.
+type denominator int
+
+const (
+	byRows    denominator = iota // their number
+	byLabels                     // the number of those that are not ignored
+	byWeights                    // the sum of the weights of those
+)
 
 // CrossEntropy is the softmax cross-entropy. See loss.CrossEntropy.
 func CrossEntropy[T loss.Float](out []T, grad, in *loss.CrossEntropy[T], dOut []T) {
 	k := take[ceTask[T]]()
-	n := in.Logits.Shape[0]
-	k.classes, k.inner = in.Logits.Shape[1], loss.Size(in.Logits.Shape[2:])
 	k.logits, k.prob, k.weight, k.target = in.Logits.Data, in.TargetProb.Data, in.ClassWeight.Data, in.Target.Data
-	k.ignored, k.keep, k.floor = in.Ignored(), 1-in.LabelSmoothing, in.LabelSmoothing/float64(k.classes)
-	if in.Reduction == loss.None {
-		k.out = out
-	}
+	k.ignored, k.keep, k.floor, k.cold = in.Ignored(), 1-in.LabelSmoothing, in.LabelSmoothing/float64(in.Logits.Shape[1]), 1
 	if grad != nil {
 		k.g = grad.Logits.Data
 	}
+	by := byWeights
+	if k.prob != nil {
+		by = byRows
+	}
+	k.solve(out, in.Reduction, in.Logits.Shape, 1, by, dOut)
+}
+
+// solve runs a task along an axis of logits of the given shape and gives it back.
+func (k *ceTask[T]) solve(out []T, r loss.Reduction, shape []int, axis int, by denominator, dOut []T) {
+	var samples int
+	samples, k.classes, k.inner = loss.AlongAxis(shape, axis)
+	if r == loss.None {
+		k.out = out
+	}
 	k.rows = max(1, ceChunk/max(k.classes, 1))
-	length, samples := n, 1 // of the rows that lie one after the other
-	if k.inner != 1 {
-		length, samples = k.inner, n
+	z := float64(samples * k.inner)
+	length := k.inner // of the rows that lie one after the other
+	if k.inner == 1 {
+		length, samples = samples, 1
 	}
 	k.perSample = ceilDiv(length, k.rows)
 	chunks := samples * k.perSample
 	k.partial = grown(k.partial, chunks)
-	z := float64(n * k.inner)
-	if k.prob == nil {
-		k.counting = true
+	if r == loss.Mean && by != byRows {
+		k.counting, k.plainCount = true, by == byLabels || k.weight == nil && k.pixel == nil
 		each(chunks, 2*k.rows, k)
 		k.counting = false
 		z = pairwise(k.partial)
 	}
-	k.w = newWeights(in.Reduction, dOut, z)
+	k.w = newWeights(r, dOut, z)
 	each(chunks, 6*k.rows*k.classes, k)
-	finish(out, in.Reduction, k.partial, z)
+	finish(out, r, k.partial, z)
 	*k = ceTask[T]{partial: k.partial}
 	give(k)
 }
@@ -64,17 +89,22 @@ func (k *ceTask[T]) run(i int) {
 		lo, hi = sample+at, sample+min(at+k.rows, k.inner)
 	}
 	if k.counting {
-		k.partial[i] = k.count(k.target[lo:hi])
+		k.partial[i] = k.count(lo, hi)
 		return
 	}
 	s := take[ceScratch[T]]()
 	s.e, s.q, s.l = grown(s.e, k.classes), grown(s.q, k.classes), grown(s.l, hi-lo)
-	if k.inner == 1 {
+	switch {
+	case k.inner == 1:
 		for row := lo; row < hi; row++ {
 			from, to := row*k.classes, (row+1)*k.classes
 			s.l[row-lo] = k.row(s, row, k.logits[from:to], cut(k.prob, from, to), cut(k.g, from, to))
 		}
-	} else {
+	case k.prob == nil && k.floor == 0 && k.cold == 1:
+		k.planes(s, lo, hi)
+	case !k.clips:
+		k.spreadPlanes(s, lo, hi)
+	default:
 		k.block(s, lo, hi)
 	}
 	if k.out != nil {
@@ -92,11 +122,11 @@ func cut[T any](x []T, from, to int) []T {
 	return x[from:to]
 }
 
-// count sums the weights of the targets that are not ignored.
-func (k *ceTask[T]) count(target []int64) float64 {
-	if k.weight == nil {
+// count sums the weights of the rows that are not ignored, or counts them.
+func (k *ceTask[T]) count(lo, hi int) float64 {
+	if k.plainCount {
 		n := 0
-		for _, y := range target {
+		for _, y := range k.target[lo:hi] {
 			if y != k.ignored {
 				n++
 			}
@@ -104,17 +134,29 @@ func (k *ceTask[T]) count(target []int64) float64 {
 		return float64(n)
 	}
 	var z running
-	for _, y := range target {
+	for i, y := range k.target[lo:hi] {
 		if y != k.ignored {
-			z.add(float64(k.weight[y]))
+			z.add(k.labelWeight(lo+i, y))
 		}
 	}
 	return z.value()
 }
 
+// labelWeight is the weight of a row with class y, which is not ignored.
+func (k *ceTask[T]) labelWeight(row int, y int64) float64 {
+	switch {
+	case k.weight != nil:
+		return float64(k.weight[y])
+	case k.pixel != nil:
+		return float64(k.pixel[row])
+	}
+	return 1
+}
+
 type ceScratch[T loss.Float] struct {
 	e, q, l    []float64 // of a row: exponentials, coefficients; the losses
 	x, prob, g []T       // transposed blocks
+	planeScratch
 }
 
 // block copies rows whose classes are k.inner apart to where they are dense, and their gradients back.
@@ -172,15 +214,16 @@ func (k *ceTask[T]) row(s *ceScratch[T], row int, x, prob, g []T) float64 {
 		c = k.w.at(row)
 	}
 	if prob != nil {
-		for i, q := range prob {
-			s.q[i] = k.coefficient(i, float64(q))
+		k.coefficients(s.q[:len(prob)], prob)
+		if k.clips {
+			return k.clipped(s, x, g, c)
 		}
 		return k.spread(s, x, g, c)
 	}
 	y := k.target[row]
-	w := 1.0
-	if k.weight != nil && y != k.ignored {
-		w = float64(k.weight[y])
+	w := 0.0
+	if y != k.ignored {
+		w = k.labelWeight(row, y)
 	}
 	if y == k.ignored || k.floor == 0 && w == 0 {
 		clear(g)
@@ -194,6 +237,24 @@ func (k *ceTask[T]) row(s *ceScratch[T], row int, x, prob, g []T) float64 {
 	}
 	s.q[y] = k.coefficient(int(y), 1)
 	return k.spread(s, x, g, c)
+}
+
+// coefficients fills q with those of a row of targets.
+func (k *ceTask[T]) coefficients(q []float64, prob []T) {
+	switch {
+	case k.weight != nil:
+		for i, v := range prob {
+			q[i] = k.coefficient(i, float64(v))
+		}
+	case k.floor != 0:
+		for i, v := range prob {
+			q[i] = float64(v)*k.keep + k.floor
+		}
+	default:
+		for i, v := range prob {
+			q[i] = float64(v)
+		}
+	}
 }
 
 // coefficient is what multiplies -log p of class i, whose target is q.
@@ -210,10 +271,10 @@ func (k *ceTask[T]) coefficient(i int, q float64) float64 {
 	return q * float64(k.weight[i])
 }
 
-// softmax fills s.e with exp(x - top) 2^expBias, 0 at the largest logit, which is at. With rest, the sum of the others, p of the
+// softmax fills s.e with exp((x - top) cold) 2^expBias, 0 at the largest logit, which is at. With rest, the sum of the others, p of the
 // largest is 1/(1+rest) and its logarithm -log1p(rest): both keep their digits when the largest is far ahead. rest is NaN where the
 // softmax does not exist: NaN, several +Inf, nothing but -Inf.
-func (s *ceScratch[T]) softmax(x []T) (top float64, at int, rest float64) {
+func (s *ceScratch[T]) softmax(x []T, cold float64) (top float64, at int, rest float64) {
 	m := x[0]
 	for i, v := range x {
 		if v > m {
@@ -231,38 +292,63 @@ func (s *ceScratch[T]) softmax(x []T) (top float64, at int, rest float64) {
 	if m != m { // the first logit is NaN
 		return top, 0, top
 	}
-	expAll[T](s.e, x, top)
+	if cold == 1 {
+		expAll[T](s.e, x, top)
+	} else {
+		coldExpAll(s.e, x, top, cold)
+	}
 	s.e[at] = 0
 	return top, at, pairwise(s.e) * expScale
 }
 
-// index is the loss with one class y of coefficient w.
+// index is the loss of a row with one class y of weight w.
 func (k *ceTask[T]) index(s *ceScratch[T], x, g []T, y int, w, c float64) float64 {
-	top, at, rest := s.softmax(x)
-	l := log1p[T](rest)
-	others := rest // of the exponentials, without that of y
-	if y != at {
-		l += top - float64(x[y])
-		others = 1 + (rest - s.e[y]*expScale)
-	}
-	l *= w
-	if g == nil {
+	top, at, rest := s.softmax(x, k.cold)
+	l, each, own := k.term(rest, s.e[y]*expScale, (top-float64(x[y]))*k.cold, y == at, w, c)
+	switch {
+	case g == nil:
 		return l
-	}
-	c *= w
-	f := c / (1 + rest)
-	if f != f {
-		fill(g, T(f))
+	case each != each:
+		fill(g, T(each))
 		return l
 	}
 	g = g[:len(s.e)]
-	for i, e := range s.e {
-		g[i] = T(e * (f * expScale))
+	if tiny(each) {
+		for i, e := range s.e {
+			g[i] = T(e * expScale * each)
+		}
+	} else {
+		f := each * expScale
+		for i, e := range s.e {
+			g[i] = T(e * f)
+		}
 	}
-	g[at] = T(f)
-	g[y] = T(-c * (others / (1 + rest)))
+	g[at] = T(each)
+	g[y] = T(own)
 	return l
 }
+
+// term is the loss of a row with one class y of weight w. rest is the sum of the exponentials without the largest, which is 1, e the
+// exponential of y, and gap how far y is below the largest; none of both counts where y is the largest. The derivatives are each
+// times the exponential, and own at y.
+func (k *ceTask[T]) term(rest, e, gap float64, largest bool, w, c float64) (l, each, own float64) {
+	total, others := 1+rest, rest // others is total without y
+	l = log1p[T](rest)
+	if largest {
+		e = 1
+	} else {
+		l += gap
+		others = 1 + (rest - e)
+	}
+	if k.focal {
+		return k.focalTerm(l, total, others, e, w, c)
+	}
+	c *= w * k.cold
+	return l * w, c / total, -c * (others / total)
+}
+
+// tiny tells whether a factor of exponentials is so small that expScale would make it vanish.
+func tiny(x float64) bool { return math.Abs(x) < 0x1p-700 }
 
 // spread is the loss with the coefficients s.q.
 func (k *ceTask[T]) spread(s *ceScratch[T], x, g []T, c float64) float64 {
@@ -280,9 +366,9 @@ func (k *ceTask[T]) spread(s *ceScratch[T], x, g []T, c float64) float64 {
 		clear(g)
 		return 0
 	}
-	top, at, rest := s.softmax(x)
+	top, at, rest := s.softmax(x, k.cold)
 	tail := log1p[T](rest)
-	// -log p of a class is (top - x) + tail.
+	// -log p of a class is (top - x) cold + tail.
 	qMost := s.q[at]
 	s.q[at] = 0
 	var sum running
@@ -290,7 +376,7 @@ func (k *ceTask[T]) spread(s *ceScratch[T], x, g []T, c float64) float64 {
 		part := 0.0
 		for i, q := range s.q[lo:min(lo+strip, len(x))] {
 			if q != 0 {
-				part += q * ((top - float64(x[lo+i])) + tail)
+				part += q * ((top-float64(x[lo+i]))*k.cold + tail)
 			}
 		}
 		sum.add(part)
@@ -306,7 +392,7 @@ func (k *ceTask[T]) spread(s *ceScratch[T], x, g []T, c float64) float64 {
 	if g == nil {
 		return l
 	}
-	f := c / (1 + rest)
+	f := c * k.cold / (1 + rest)
 	if f != f || l != l {
 		fill(g, T(math.NaN()))
 		return l

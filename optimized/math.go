@@ -152,12 +152,13 @@ func least(a, b float64) float64 {
 	return math.Float64frombits(min(math.Float64bits(a), math.Float64bits(b)))
 }
 
-// sign is 1, -1, 0 at 0 and NaN for NaN. No jump depends on which of the first three.
+// sign is 1, -1, 0 at 0 and NaN for NaN. No jump depends on which.
 func sign(x float64) float64 {
-	if x != x {
-		return x
-	}
-	return math.Copysign(least(math.Abs(x)*0x1p1000*0x1p100, 1), x)
+	b := math.Float64bits(x)
+	size := b &^ signBit
+	some := (size | -size) >> 63    // 1 unless x is 0
+	nan := (0x7ff<<52 - size) >> 63 // 1 for NaN
+	return math.Float64frombits((oneBits|b&signBit)&-some | -nan)
 }
 
 // negative is a mask of ones where x is negative or -0.

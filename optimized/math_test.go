@@ -133,3 +133,35 @@ func TestSelections(t *testing.T) {
 	_, full = split(nan)
 	require.True(t, math.IsNaN(full))
 }
+
+// TestAngles: the angle of a point and the squares of sine and cosine.
+func TestAngles(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 9))
+	for range 200_000 {
+		x, y := math.Exp(20*r.NormFloat64()), math.Exp(20*r.NormFloat64())
+		if r.IntN(2) == 0 {
+			y = -x * (0.5 + r.Float64())
+		}
+		require.InEpsilon(t, math.Atan2(y, x), angle(y, x), 6e-16, "%g %g", y, x)
+		a := 10 * r.NormFloat64()
+		sin, cos := turn(a)
+		s, c := math.Sincos(a)
+		if s*sin+c*cos < 0 {
+			sin, cos = -sin, -cos
+		}
+		require.InDelta(t, s, sin, 5e-16, "%g", a)
+		require.InDelta(t, c, cos, 5e-16, "%g", a)
+	}
+	for _, x := range []float64{0, 1e-300, 2, 1e300} {
+		require.Zero(t, angle(0, x))
+		require.Equal(t, math.Pi/2, angle(3, 0))
+		require.Equal(t, math.Pi/4, angle(x+1, x+1))
+	}
+	for _, a := range []float64{math.Pi, -math.Pi / 2, 355, 3e5, 1e22, 0} {
+		sin, cos := turn(a)
+		s, c := math.Sincos(a)
+		require.InDelta(t, s*s, sin*sin, 1e-15, "%g", a)
+		require.InDelta(t, s*c, sin*cos, 1e-15, "%g", a)
+		require.InDelta(t, c*c, cos*cos, 1e-15, "%g", a)
+	}
+}

@@ -62,9 +62,50 @@ func ceRows(in *loss.CrossEntropy[float64]) (rows []ceRow, z float64) {
 	return rows, weights.value()
 }
 
+// labelRows lists the positions of logits [N, C, d1, ..., dk] with one class each, whose coefficient is the weight of the position, and
+// sums and counts these weights. A position that is ignored or of weight 0 does not participate.
+func labelRows(logits loss.Tensor[float64], target []int64, ignored int64, weight func(i int, y int64) float64) (rows []ceRow, sum, count float64) {
+	outer, classes, inner := loss.AlongAxis(logits.Shape, 1)
+	rows = make([]ceRow, outer*inner)
+	var weights accumulator
+	for i := range rows {
+		row := &rows[i]
+		row.at = func(c int) int { return (i/inner*classes+c)*inner + i%inner }
+		y := target[i]
+		if y == ignored {
+			continue
+		}
+		w := weight(i, y)
+		weights.add(w)
+		count++
+		if w == 0 {
+			continue
+		}
+		row.x, row.q = make([]float64, classes), make([]float64, classes)
+		for c := range classes {
+			row.x[c] = logits.Data[row.at(c)]
+		}
+		row.q[y] = w
+	}
+	return rows, weights.value(), count
+}
+
 // CrossEntropy is the value of the softmax cross-entropy.
 func CrossEntropy(in *loss.CrossEntropy[float64]) []float64 {
 	rows, z := ceRows(in)
+	return reduce(in.Reduction, ceItems(rows), z)
+}
+
+// CrossEntropyGrad is its vector-Jacobian product.
+func CrossEntropyGrad(in *loss.CrossEntropy[float64], dOut []float64) *loss.CrossEntropy[float64] {
+	g := &loss.CrossEntropy[float64]{Logits: zeros(in.Logits)}
+	rows, z := ceRows(in)
+	ceGradient(g.Logits.Data, rows, itemWeights(in.Reduction, len(rows), z, dOut))
+	return g
+}
+
+// ceItems is sum q_k (-log p_k) of every row.
+func ceItems(rows []ceRow) []float64 {
 	items := make([]float64, len(rows))
 	for i, row := range rows {
 		if row.x == nil {
@@ -82,14 +123,11 @@ func CrossEntropy(in *loss.CrossEntropy[float64]) []float64 {
 			items[i] = math.NaN()
 		}
 	}
-	return reduce(in.Reduction, items, z)
+	return items
 }
 
-// CrossEntropyGrad is its vector-Jacobian product: p_k sum q - q_k, computed as p_k (the other q) - q_k (the other p).
-func CrossEntropyGrad(in *loss.CrossEntropy[float64], dOut []float64) *loss.CrossEntropy[float64] {
-	g := &loss.CrossEntropy[float64]{Logits: zeros(in.Logits)}
-	rows, z := ceRows(in)
-	weights := itemWeights(in.Reduction, len(rows), z, dOut)
+// ceGradient is p_k sum q - q_k, computed as p_k (the other q) - q_k (the other p), times the weight of the row.
+func ceGradient(g []float64, rows []ceRow, weights []float64) {
 	for i, row := range rows {
 		if row.x == nil {
 			continue
@@ -104,8 +142,7 @@ func CrossEntropyGrad(in *loss.CrossEntropy[float64], dOut []float64) *loss.Cros
 			if s.bad || math.IsNaN(otherQ[k]) || math.IsNaN(row.q[k]) {
 				d = math.NaN()
 			}
-			g.Logits.Data[row.at(k)] = weights[i] * d
+			g[row.at(k)] = weights[i] * d
 		}
 	}
-	return g
 }

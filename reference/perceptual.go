@@ -94,26 +94,10 @@ func lpipsTerm(in *loss.Perceptual[float64], layer int, x, y []float64) (l float
 	return total.value() / float64(positions), d
 }
 
-// layers calls f for every sample and layer that participates, with the weight of the layer.
-func layers(in *loss.Perceptual[float64], f func(n, l int, w float64, x, y []float64)) {
-	for n := range in.Batch() {
-		for l, features := range in.Features.Features {
-			w := 1.0
-			if in.LayerWeights.Given() {
-				w = in.LayerWeights.Data[l]
-			}
-			if w != 0 {
-				size := len(features.Data) / in.Batch()
-				f(n, l, w, features.Data[n*size:(n+1)*size], in.Target[l].Data[n*size:(n+1)*size])
-			}
-		}
-	}
-}
-
 // perceptualItems returns the items.
 func perceptualItems(in *loss.Perceptual[float64]) []float64 {
 	totals := make([]accumulator, in.Batch())
-	layers(in, func(n, l int, w float64, x, y []float64) {
+	layers(&in.Features, func(n, l int, w float64, x, y []float64) {
 		term, _ := perceptualTerm(in, l, x, y)
 		totals[n].add(w * term)
 	})
@@ -132,14 +116,11 @@ func Perceptual(in *loss.Perceptual[float64]) []float64 {
 // PerceptualGrad is its vector-Jacobian product.
 func PerceptualGrad(in *loss.Perceptual[float64], dOut []float64) *loss.Perceptual[float64] {
 	g := &loss.Perceptual[float64]{Variant: in.Variant}
-	for _, f := range in.Features.Features {
-		g.Features.Features = append(g.Features.Features, zeros(f))
-		g.Target = append(g.Target, loss.Tensor[float64]{})
-	}
+	g.Features = zeroLayers(&in.Features)
 	g.ChannelWeights = make([]loss.Tensor[float64], len(in.ChannelWeights))
 	c := itemWeights(in.Reduction, in.Batch(), float64(in.Batch()), dOut)
 	items := perceptualItems(in)
-	layers(in, func(n, l int, w float64, x, y []float64) {
+	layers(&in.Features, func(n, l int, w float64, x, y []float64) {
 		_, d := perceptualTerm(in, l, x, y)
 		for i := range d {
 			if math.IsNaN(items[n]) { // in every layer that participates

@@ -5,8 +5,9 @@
     python3 scripts/torch_check.py -write          also write scripts/torch_check.md
     python3 scripts/torch_check.py -run ssim -v    one loss, every case
 
-Losses that torch does not have are a few lines of autograd in their usual textbook form. A case outside class C must match one
-of the deviations listed below, which the specification of the loss names; a deviation that no case needs is an error as well.
+The losses are in torchcheck/: those that torch does not have are a few lines of autograd in their textbook form. A case
+outside class C must match one of the deviations listed there, which the specification of the loss names; a deviation that no
+case needs is an error as well.
 Exit codes: 0 as expected, 1 an unexpected result, 2 usage. Needs torch, numpy and pyarrow.
 """
 import argparse
@@ -18,142 +19,12 @@ import sys
 import numpy as np
 import pyarrow.parquet as pq
 import torch
-import torch.nn.functional as F
+
+from torchcheck import DEVIATIONS, LOSSES
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 U, ETA = 2.0**-53, 5e-324
 CLASSES = [("A", 2, False), ("B", 8, False), ("C", 64, True)]
-
-
-def smooth_l1(p, x):
-    return F.smooth_l1_loss(x["pred"], x["target"], reduction=p["reduction"], beta=p.get("beta", 1.0))
-
-
-def cross_entropy(p, x):
-    target = x["target"] if "target" in x else x["target_prob"]
-    return F.cross_entropy(x["logits"], target, weight=x.get("class_weight"), reduction=p["reduction"],
-                           ignore_index=p.get("ignore_index") if p.get("ignore_index") is not None else -100,
-                           label_smoothing=p.get("label_smoothing", 0.0))
-
-
-def reduce(items, p, z=None):
-    if p["reduction"] == "none":
-        return items
-    return items.sum() if p["reduction"] == "sum" else items.sum() / (items.numel() if z is None else z)
-
-
-def focal(p, x):
-    logits, t = x["logits"], x["target"]
-    alpha, gamma = p.get("alpha", 0.25), p.get("gamma", 2.0)
-    prob = torch.sigmoid(logits)
-    ce = F.binary_cross_entropy_with_logits(logits, t, reduction="none")
-    items = ce * (1 - (prob * t + (1 - prob) * (1 - t))) ** gamma
-    if alpha >= 0:
-        items = (alpha * t + (1 - alpha) * (1 - t)) * items
-    return reduce(items, p, p.get("normalizer"))
-
-
-def dice(p, x):
-    pred = x["pred"]
-    n, c = pred.shape[:2]
-    if "target" in x:
-        t = x["target"]
-        keep = torch.ones_like(t[:, 0], dtype=torch.bool)
-    else:
-        label = x["target_label"]
-        keep = torch.ones_like(label, dtype=torch.bool)
-        if p.get("ignore_index") is not None:
-            keep = label != p["ignore_index"]
-        t = F.one_hot(torch.where(keep, label, torch.zeros_like(label)), c).movedim(-1, 1).to(pred.dtype)
-    if "mask" in x:
-        keep = keep & x["mask"]
-    act = p.get("activation", "none")
-    prob = torch.sigmoid(pred) if act == "sigmoid" else torch.softmax(pred, 1) if act == "softmax" else pred
-    if not p.get("include_background", True):
-        prob, t = prob[:, 1:], t[:, 1:]
-    prob, t = prob.flatten(2) if pred.dim() > 2 else prob[..., None], t.flatten(2) if pred.dim() > 2 else t[..., None]
-    keep = keep.reshape(n, 1, -1).expand_as(prob)
-    zero = torch.zeros_like(prob)
-    prob, t = torch.where(keep, prob, zero), torch.where(keep, t, zero)
-    axes = {"per_sample_per_channel": (2,), "per_channel": (0, 2), "per_sample": (1, 2), "global": (0, 1, 2)}
-    axes = axes[p.get("omega", "per_sample_per_channel")]
-    r = p.get("power", 1)
-    inter = torch.minimum(prob, t) if p.get("intersection", "product") == "l1" else prob * t
-    num = 2 * inter.sum(axes) + p.get("smooth_nr", 1e-5)
-    den = prob.pow(r).sum(axes) + t.pow(r).sum(axes) + p.get("smooth_dr", 1e-5)
-    if p.get("den_floor", 0):
-        den = den.clamp(min=p["den_floor"])
-    empty = den == 0
-    score = num / torch.where(empty, torch.ones_like(den), den)
-    items = -torch.log(score.clamp(min=p.get("log_floor", 1e-7))) if p.get("form") == "log" else 1 - score
-    items = torch.where(empty, torch.full_like(items, p.get("empty_value", 0)), items)
-    if p.get("absent") == "zero":
-        items = torch.where(t.sum(axes) == 0, torch.zeros_like(items), items)
-    z = None
-    if "class_weight" in x:
-        w = x["class_weight"].expand_as(items)
-        items = torch.where(w > 0, items * w, torch.zeros_like(items))
-        if p.get("weight_norm") == "sum":
-            z = w.sum()
-    if axes == (0, 1, 2):
-        items = items.reshape(1)
-    return reduce(items, p, z)
-
-
-def pad(img, r, mode):
-    if mode == "zero" or r == 0:
-        return F.pad(img, (r, r, r, r))
-    if mode == "reflect":
-        return F.pad(img, (r, r, r, r), mode="reflect")
-    for dim in (2, 3):
-        n = img.shape[dim]
-        at = [*range(r - 1, -1, -1), *range(n), *range(n - 1, n - 1 - r, -1)]
-        img = img.index_select(dim, torch.tensor(at))
-    return img
-
-
-def ssim(p, x):
-    k, c = p.get("window_size", 11), x["pred"].shape[1]
-    i = torch.arange(k, dtype=torch.float64) - (k - 1) // 2
-    g = torch.exp(-i * i / (2 * p.get("sigma", 1.5) ** 2)) if p.get("window", "gaussian") == "gaussian" else torch.ones_like(i)
-    w = torch.outer(g, g) / g.sum() ** 2
-    w = w.expand(c, 1, k, k)
-    mode = p.get("padding", "valid")
-    a, b = x["pred"], x["target"]
-    if mode != "valid":
-        a, b = pad(a, (k - 1) // 2, mode), pad(b, (k - 1) // 2, mode)
-    mean = lambda v: F.conv2d(v, w, groups=c)
-    kap = k * k / (k * k - 1) if p.get("covariance") == "sample" else 1.0
-    mp, mq = mean(a), mean(b)
-    sxx, syy, sxy = kap * (mean(a * a) - mp * mp), kap * (mean(b * b) - mq * mq), kap * (mean(a * b) - mp * mq)
-    c1, c2 = (p.get("k1", 0.01) * p.get("data_range", 1.0)) ** 2, (p.get("k2", 0.03) * p.get("data_range", 1.0)) ** 2
-    s = ((2 * mp * mq + c1) * (2 * sxy + c2) / ((mp * mp + mq * mq + c1) * (sxx + syy + c2))).mean((1, 2, 3))
-    return reduce((1 - s) / 2 if p.get("form") == "half" else 1 - s, p)
-
-
-LOSSES = {f.__name__: f for f in (smooth_l1, cross_entropy, focal, dice, ssim)}
-
-
-def finite(row, *names):
-    return all(np.isfinite(t["data"]).all() for t in row["inputs"] if not names or t["name"] in names)
-
-
-# (loss, what deviates, what PyTorch does, which rows may show it)
-DEVIATIONS = [
-    ("smooth_l1", "square before division", "0.5 e^2/beta overflows and underflows where 0.5 abs(e) (abs(e)/beta) does not",
-     lambda r, p: "beta" in r["case_id"] and bool({"overflow", "underflow"} & set(r["tags"]))),
-    ("cross_entropy", "not-finite logits", "+Inf gives NaN; -Inf with q = 0 gives NaN; ignored rows with NaN or Inf get NaN",
-     lambda r, p: not finite(r, "logits")),
-    ("cross_entropy", "class weight 0", "all weights 0 gives a NaN gradient",
-     lambda r, p: any(t["name"] == "class_weight" and 0 in t["data"] for t in r["inputs"])),
-    ("focal", "gamma below 1", "the gradient is NaN once p_t rounds to 1", lambda r, p: 0 < p.get("gamma", 2) < 1),
-    ("focal", "saturation", "0 in place of tiny values and gradients", lambda r, p: "saturated" in r["tags"]),
-    ("focal", "infinite logits", "NaN at the limits", lambda r, p: not finite(r, "logits")),
-    ("dice", "saturated sigmoid", "the derivative p (1-p) of a sigmoid loses the digits of 1-p",
-     lambda r, p: "saturated" in r["tags"] and p.get("activation") == "sigmoid"),
-    ("dice", "selection", "masking a NaN by a selection leaves a NaN gradient behind it", lambda r, p: not finite(r, "pred")),
-    ("ssim", "NaN", "a NaN reaches the pixels of the windows that see it, not the whole sample", lambda r, p: not finite(r)),
-]
 
 
 def bound(data, scale, usual, c, both):

@@ -59,7 +59,7 @@ func TestFormulasWithoutFlaw(t *testing.T) {
 		want := outputs(base, p, dOut)
 		require.Len(t, got, len(want))
 		for i := range want {
-			require.True(t, math.Abs(got[i]-want[i]) <= 1e-11*(1+math.Abs(want[i])) || math.IsNaN(got[i]) && math.IsNaN(want[i]),
+			require.True(t, got[i] == want[i] || math.Abs(got[i]-want[i]) <= 1e-11*(1+math.Abs(want[i])) || math.IsNaN(got[i]) && math.IsNaN(want[i]),
 				"%s %+v: output %d: want %g, got %g", base.ID, p, i, want[i], got[i])
 		}
 	})

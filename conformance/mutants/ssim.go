@@ -34,7 +34,7 @@ func ssim(out []float64, grad, in *loss.SSIM[float64], dOut []float64, flaw stri
 	n, channels, height, width := in.Pred.Shape[0], in.Pred.Shape[1], in.Pred.Shape[2], in.Pred.Shape[3]
 	k := in.WindowSize
 	r := (k - 1) / 2
-	w := window(in, flaw)
+	w := window(&in.Windows, flaw)
 	rows, cols, shift := height, width, r
 	if in.Padding == "valid" {
 		rows, cols, shift = height-k+1, width-k+1, 0
@@ -157,7 +157,7 @@ func ssim(out []float64, grad, in *loss.SSIM[float64], dOut []float64, flaw stri
 	reduce(out, in.Reduction, items, float64(n))
 }
 
-func window(in *loss.SSIM[float64], flaw string) []float64 {
+func window(in *loss.Windows, flaw string) []float64 {
 	k := in.WindowSize
 	g := make([]float64, k)
 	sum := 0.0

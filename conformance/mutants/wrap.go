@@ -35,7 +35,7 @@ func parameters(base implementation) []Mutant {
 		case "enum":
 			for _, from := range q.Enum {
 				for _, to := range q.Enum {
-					if from != to {
+					if from != to && fits(base, q.Name, from, to) {
 						swap(from, to)
 					}
 				}
@@ -85,6 +85,30 @@ func parameters(base implementation) []Mutant {
 	return list
 }
 
+// fits reports whether the inputs of one value of an option may be those of another: it requires none that the first does not have,
+// nor one of another rank.
+func fits(base implementation, option, from, to string) bool {
+	inputs := func(value string) []loss.Field[float64] {
+		p := base.New()
+		edit(p, option, func(any) (any, bool) { return value, true })
+		return loss.Fields(p)
+	}
+	rank := func(f loss.Field[float64]) int {
+		if strings.Contains(f.Pattern, "...") {
+			return -1
+		}
+		return len(strings.Fields(f.Pattern))
+	}
+	have := inputs(from)
+	for _, f := range inputs(to) {
+		i := slices.IndexFunc(have, func(g loss.Field[float64]) bool { return g.Name == f.Name })
+		if i < 0 && !f.Optional || i >= 0 && min(rank(f), rank(have[i])) >= 0 && rank(f) != rank(have[i]) {
+			return false
+		}
+	}
+	return true
+}
+
 func show(v any) any {
 	if v == nil {
 		return "unset"
@@ -116,7 +140,7 @@ func inputs(base implementation) []Mutant {
 			list = append(list, changed(base, f.name+" "+name, does, func(p problem) bool {
 				any := false
 				for _, g := range loss.Fields(p) {
-					if (g.Name == f.name || f.layers && g.Layer >= 0 && strings.HasPrefix(g.Name, f.name+"_")) && g.Given() && change(&g) {
+					if g.Role == f.role && (g.Name == f.name || f.layers && g.Layer >= 0 && strings.HasPrefix(g.Name, f.name+"_")) && g.Given() && change(&g) {
 						any = true
 					}
 				}
@@ -176,7 +200,7 @@ func nextClass(p problem, name string) bool {
 	}
 	any := false
 	for _, f := range fields {
-		if f.Name == name && f.Given() {
+		if f.Name == name && f.Role == loss.RoleIndex && f.Given() {
 			for i, y := range f.Index.Data {
 				if 0 <= y && y < classes && classes > 1 {
 					f.Index.Data[i] = (y + 1) % classes

@@ -289,7 +289,7 @@ func load[T any](c *Checker, f *Field[T], dtype string, shape []int, data []floa
 			f.Mask.Data[i] = x == 1
 		}
 	default:
-		if !slices.Contains(floatDTypes, dtype) {
+		if !slices.Contains(floatDTypes, dtype) && !(f.Domain.ends && slices.Contains(intDTypes, dtype)) {
 			c.fail(InvalidDType, f.Name, "a float type", dtype)
 			return
 		}
@@ -378,8 +378,12 @@ func validate[T any](c *Checker, p Problem[T]) {
 
 func (c *Checker) inRange(q Param) {
 	check := func(x float64) {
-		ok := q.Range.Contains(x) && !math.IsInf(x, 0)
-		c.Param(ok, q.Name, "a finite number in "+q.Range.String(), num(x))
+		ok := q.Range.Contains(x) && (q.Range.bounded || !math.IsInf(x, 0)) // a closed end may be infinite
+		want := "a finite number in "
+		if q.Range.bounded && q.Range.Contains(math.Inf(1)) {
+			want = "a number in "
+		}
+		c.Param(ok, q.Name, want+q.Range.String(), num(x))
 	}
 	switch v := q.Value.(type) {
 	case float64:

@@ -69,6 +69,8 @@ const (
 	Mean Reduction = "mean" // sum of the items over the denominator that the loss states
 	Sum  Reduction = "sum"  // sum of the items
 	None Reduction = "none" // the items
+	// BatchMean is the sum of the items over the size of axis 0, where a loss has it.
+	BatchMean Reduction = "batchmean"
 )
 
 // shape returns the shape of the value whose items have the given shape.
@@ -95,6 +97,7 @@ type Range struct {
 	Min, Max         float64
 	MinOpen, MaxOpen bool
 	bounded          bool
+	ends             bool // of the interval, Min and Max alone
 }
 
 // Between returns the closed interval [lo, hi].
@@ -115,20 +118,31 @@ func Above(lo float64) Range {
 	return Range{Min: lo, Max: math.Inf(1), MinOpen: true, MaxOpen: true, bounded: true}
 }
 
+// Below returns (-inf, hi).
+func Below(hi float64) Range {
+	return Range{Min: math.Inf(-1), Max: hi, MinOpen: true, MaxOpen: true, bounded: true}
+}
+
 // AtMost returns (-inf, hi].
 func AtMost(hi float64) Range {
 	return Range{Min: math.Inf(-1), Max: hi, MinOpen: true, bounded: true}
 }
+
+// Ends returns the set {lo, hi}. NaN is not in it, and integers are as good as floats.
+func Ends(lo, hi float64) Range { return Range{Min: lo, Max: hi, bounded: true, ends: true} }
 
 // Contains reports whether x lies in the range; NaN never does.
 func (r Range) Contains(x float64) bool {
 	return !math.IsNaN(x) && !r.excludes(x)
 }
 
-// excludes reports whether x compares outside the range; NaN does not.
+// excludes reports whether x compares outside the range; NaN does not, except outside a set of two numbers.
 func (r Range) excludes(x float64) bool {
-	if !r.bounded {
+	switch {
+	case !r.bounded:
 		return false
+	case r.ends:
+		return x != r.Min && x != r.Max
 	}
 	return x < r.Min || x > r.Max || (r.MinOpen && x == r.Min) || (r.MaxOpen && x == r.Max)
 }
@@ -136,6 +150,9 @@ func (r Range) excludes(x float64) bool {
 func (r Range) String() string {
 	if !r.bounded {
 		return "(-inf, inf)"
+	}
+	if r.ends {
+		return fmt.Sprintf("{%s, %s}", num(r.Min), num(r.Max))
 	}
 	var b strings.Builder
 	b.WriteByte("[("[btoi(r.MinOpen)])
@@ -161,7 +178,7 @@ func num(x float64) string {
 	return fmt.Sprint(x)
 }
 
-// Domain says which values a tensor may hold and which error a value outside provokes. As everywhere, a NaN is no error.
+// Domain says which values a tensor may hold and which error a value outside provokes. A NaN is an error in a discrete set alone.
 type Domain struct {
 	Range
 	Class Class
@@ -171,6 +188,7 @@ var (
 	Real        = Domain{}                                                      // any float
 	Unit        = Domain{Between(0, 1), InvalidTarget}                          // probabilities, memberships
 	NonNegative = Domain{Range{Max: math.Inf(1), bounded: true}, InvalidTarget} // [0, inf], unnormalized probabilities
+	Sign        = Domain{Ends(-1, 1), InvalidTarget}                            // labels -1 and 1, floats or integers
 	Weight      = Domain{AtLeast(0), InvalidParam}                              // finite weights
 )
 

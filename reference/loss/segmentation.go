@@ -144,3 +144,118 @@ func (l *Dice[T]) Check(c *Checker) {
 }
 
 func (l *Dice[T]) Out() []int { return l.Reduction.shape(l.Items()...) }
+
+// Jaccard is one minus the intersection over the union of memberships.
+//
+//	score = (I + smooth_nr) / (sum p^r + sum t^r - I + smooth_dr)    I = sum p t, or sum min(p, t)
+//	linear: 1 - score        log: -log(max(score, log_floor))
+//
+// p is the activated prediction, t the target; the sums run over the kept entries of one item, whose set is Omega. An item is
+// then multiplied by the class weight of its channel. mean divides by the number of items or by the sum of their weights. Without
+// smoothing an item is 2 d/(1 + d), d that of Dice.
+//
+// With [N, C] predictions (no spatial axes), omega per_sample and no smoothing this is one minus the IoU of the label sets of an
+// image classifier; no publication defines that use.
+//
+// Special cases:
+//
+//	p = t = 0 everywhere, equal smoothing s > 0   0, with a gradient of order 1/s
+//	denominator 0                                 empty_value, gradient 0
+//	removed pixel, whatever it holds              no effect, gradient 0
+//	NaN in a kept entry, infinite p               NaN for the whole item
+//	infinite logit                                its limit
+//	sum of the class weights 0, weight_norm sum   NaN, gradient 0
+//
+// Kinks: p = t for l1 (half split), score = log_floor, denominator = den_floor.
+//
+// Errors: those of Dice.
+// Libraries: MONAI's DiceLoss(jaccard=True) counts its smoothing half; SMP has l1, no smoothing, den_floor 1e-7, omega per_channel,
+// absent zero; keras-contrib multiplies by its smoothing.
+// Sources: Rahman and Wang 2016 (ISVC); Wang et al. 2023, arXiv 2302.05666 (l1).
+type Jaccard[T any] struct {
+	Reduction
+	Power int // r: 1 (default) or 2, squared sizes
+	Overlap[T]
+}
+
+var jaccard = &Def{
+	ID: "jaccard", Name: "Jaccard", Title: "Soft Jaccard (IoU) loss", Summary: "one minus intersection over union of memberships",
+	Aliases: []string{"soft IoU loss", "Tanimoto loss", "Jaccard metric loss"},
+	Tasks:   []Task{SemanticSegmentation, ImageClassification},
+	Sources: []Source{
+		{"Rahman and Wang 2016, Optimizing Intersection-Over-Union, ISVC", "", ""},
+		{"Wang et al. 2023, Jaccard Metric Losses", "arXiv 2302.05666", ""},
+	},
+}
+
+func (l *Jaccard[T]) Def() *Def { return jaccard }
+
+func (l *Jaccard[T]) Visit(v Visitor[T]) {
+	visitReduction(v, &l.Reduction)
+	v.Int("power", &l.Power, 1, Between(1, 2))
+	l.visitParams(v)
+	l.visitInputs(v)
+}
+
+func (l *Jaccard[T]) Check(c *Checker) {
+	l.check(c)
+	c.Param(l.Intersection != "l1" || l.Power == 1, "power", "1 with intersection l1", l.Power)
+}
+
+func (l *Jaccard[T]) Out() []int { return l.Reduction.shape(l.Items()...) }
+
+// Tversky is an overlap loss with separate weights for false positives and false negatives.
+//
+//	score = (TP + smooth_nr) / (TP + alpha_fp FP + beta_fn FN + smooth_dr)
+//	product: TP = sum p t, FP = sum p (1-t), FN = sum t (1-p)
+//	l1:      TP = sum min(p, t), FP = sum max(p-t, 0), FN = sum max(t-p, 0)
+//	linear:  1 - score        log: -log(max(score, log_floor))
+//
+// p is the activated prediction, t the target; the sums run over the kept entries of one item, whose set is Omega. An item is
+// then multiplied by the class weight of its channel. mean divides by the number of items or by the sum of their weights.
+// (1/2, 1/2) with smoothing s/2 is Dice with smoothing s, (1, 1) is Jaccard.
+//
+// Special cases:
+//
+//	p = t = 0 everywhere, equal smoothing s > 0   0, with a gradient of alpha_fp/s
+//	both weights 0, no smoothing                  0 where TP > 0, empty_value where TP = 0
+//	denominator 0                                 empty_value, gradient 0
+//	removed pixel, whatever it holds              no effect, gradient 0
+//	NaN in a kept entry, infinite p               NaN for the whole item
+//	infinite logit                                its limit
+//	sum of the class weights 0, weight_norm sum   NaN, gradient 0
+//
+// Kinks: p = t for l1 (half split), score = log_floor, denominator = den_floor.
+//
+// Errors: those of Dice; a negative AlphaFP or BetaFN is invalid_param.
+// Libraries: MONAI and SMP put alpha on the false positives, focal Tversky and ivadomed on the false negatives; in kornia both
+// weights act through their sum alone.
+// Source: Salehi et al. 2017, arXiv 1706.05721 (0.3 and 0.7).
+type Tversky[T any] struct {
+	Reduction
+	AlphaFP float64 // [0, inf), default 0.5, weight of the false positives
+	BetaFN  float64 // [0, inf), default 0.5, weight of the false negatives
+	Overlap[T]
+}
+
+var tversky = &Def{
+	ID: "tversky", Name: "Tversky", Title: "Tversky loss",
+	Summary: "overlap loss with separate weights for false positives and false negatives",
+	Aliases: []string{"Tversky index loss"},
+	Tasks:   []Task{SemanticSegmentation},
+	Sources: []Source{{"Salehi et al. 2017, Tversky loss function", "arXiv 1706.05721", ""}},
+}
+
+func (l *Tversky[T]) Def() *Def { return tversky }
+
+func (l *Tversky[T]) Visit(v Visitor[T]) {
+	visitReduction(v, &l.Reduction)
+	v.Float("alpha_fp", &l.AlphaFP, 0.5, AtLeast(0))
+	v.Float("beta_fn", &l.BetaFN, 0.5, AtLeast(0))
+	l.visitParams(v)
+	l.visitInputs(v)
+}
+
+func (l *Tversky[T]) Check(c *Checker) { l.check(c) }
+
+func (l *Tversky[T]) Out() []int { return l.Reduction.shape(l.Items()...) }

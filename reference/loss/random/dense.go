@@ -49,6 +49,18 @@ func dice(d *Draw, p *loss.Dice[float64]) {
 	d.overlap(&p.Overlap)
 }
 
+func jaccard(d *Draw, p *loss.Jaccard[float64]) {
+	if p.Power = 1 + d.IntN(2); p.Power == 2 {
+		p.Intersection = "product"
+	}
+	d.overlap(&p.Overlap)
+}
+
+func tversky(d *Draw, p *loss.Tversky[float64]) {
+	p.AlphaFP, p.BetaFN = Pick(d, 0, 0.25, 1.5), d.Between(0, 1)
+	d.overlap(&p.Overlap)
+}
+
 // features fills in two layers.
 func (d *Draw) features(p *loss.Features[float64]) {
 	for _, c := range []int{3, 2} {
@@ -77,6 +89,53 @@ func perceptual(d *Draw, p *loss.Perceptual[float64]) {
 	}
 }
 
+func featureMatching(d *Draw, p *loss.FeatureMatching[float64]) {
+	p.Scale = Pick(d, 1, 0.25, 10)
+	d.features(&p.Features)
+	if p.Variant == "moment" {
+		d.batch(&p.Target[0], 3)
+		d.batch(&p.Features.Features[1], 1)
+	}
+	if d.Ties { // equal elements
+		copy(p.Target[0].Data[:3], p.Features.Features[0].Data)
+	}
+}
+
+func style(d *Draw, p *loss.Style[float64]) {
+	d.features(&p.Features)
+	if d.Coin() {
+		d.batch(&p.Target[0], 1)
+		d.batch(&p.Target[1], 1)
+	}
+	if p.Norm() != "none" && d.Coin() {
+		shape := p.Target[1].Shape
+		p.Target[1] = d.Normal(shape[0], shape[1], 3, shape[3]+1)
+	}
+	if d.Ties { // equal matrices
+		p.Target[0].Data = append(p.Target[0].Data[:0], p.Features.Features[0].Data[:len(p.Target[0].Data)]...)
+	}
+}
+
+// context draws points of which no two are equal: where maxima tie the gradient is a choice.
+func context(d *Draw, p *loss.Context[float64]) {
+	p.H, p.Eps, p.DistScale = d.Between(0.25, 1), Pick(d, 1e-5, 0.125), Pick(d, 1, 0.5)
+	p.LogEps, p.NormEps = Pick(d, 0, 0.25), Pick(d, 1e-12, 0.5)
+	points := func(h, w int) loss.Tensor[float64] {
+		x := loss.Make[float64](2, 3, h, w)
+		for i := range x.Data {
+			x.Data[i] = d.Between(-1.5, 2)
+		}
+		return x
+	}
+	side := d.Side(6, 2, 1) // the work grows with the square of the points
+	p.Pred, p.Target = points(2, side+1), points(3, side)
+}
+
+// batch draws other samples, n of them.
+func (d *Draw) batch(x *loss.Tensor[float64], n int) {
+	*x = d.Normal(append([]int{n}, x.Shape[1:]...)...)
+}
+
 // windows fills in the parameters of a window.
 func (d *Draw) windows(p *loss.Windows) {
 	p.WindowSize, p.Sigma = 3, d.Between(0.5, 1.5)
@@ -93,4 +152,23 @@ func ssim(d *Draw, p *loss.SSIM[float64]) {
 		h, w = d.Side(2, 2, 1), d.Side(2, 2, 1)+3
 	}
 	p.Pred, p.Target = d.Uniform(1, 2, h, w), d.Uniform(1, 2, h, w)
+}
+
+func msSSIM(d *Draw, p *loss.MSSSIM[float64]) {
+	d.windows(&p.Windows)
+	p.WindowSize = 3
+	p.DataRange, p.K1, p.K2 = d.Between(1, 2), d.Between(0, 0.1), d.Between(0, 0.1)+0.01
+	m, h, w := 1+d.IntN(2), 7, 6
+	if d.Size > 1000 {
+		m, h = 1+d.IntN(4), d.Side(2, 2, 33)
+		w = h + d.IntN(9)
+	}
+	p.ScaleWeights = d.Uniform(m)
+	for i := range p.ScaleWeights.Data {
+		p.ScaleWeights.Data[i] += 0.125
+	}
+	p.Pred, p.Target = d.Uniform(1, 2, h, w), d.Uniform(1, 2, h, w)
+	for i, x := range p.Pred.Data { // images that are alike: a negative similarity has no power
+		p.Target.Data[i] = d.round(0.75*x + 0.25*p.Target.Data[i])
+	}
 }

@@ -153,7 +153,6 @@ func diffusion(d *Draw, p *loss.Diffusion[float64]) {
 	if p.LossType == "hybrid" && !p.Learned() {
 		p.VarType = "learned_range"
 	}
-	p.DetachMean = false // so that the gradient is the derivative of the value
 	p.LambdaVLB, p.ProbFloor = Pick(d, 0.001, 0.25), 1e-9
 	n, size := 2, d.Side(2, 1, 2)
 	if d.Size > 1000 && d.Coin() {

@@ -4,6 +4,7 @@ package random
 import (
 	"math"
 	"math/rand/v2"
+	"strings"
 
 	"github.com/goldenloss/goldenloss/reference/loss"
 )
@@ -27,23 +28,69 @@ type Maker struct {
 
 // All lists the losses.
 var All = []Maker{
+	of(l1, always),
+	of(mse, always),
 	of(smoothL1, always),
+	of(huber, always),
+	of(logCosh, always),
+	of(charbonnier, always),
+	of(quantile, always),
+	of(pixelwiseMean, always),
+	of(reconstruction, always),
 	of(crossEntropy, always),
+	of(weightedCrossEntropy, always),
+	of(softmaxCrossEntropy, func(p *loss.SoftmaxCrossEntropy[float64]) bool { return p.Axis != 0 && p.Axis != -len(p.Logits.Shape) }),
+	of(categoricalCrossEntropy, func(p *loss.CategoricalCrossEntropy[float64]) bool {
+		return p.Axis != 0 && p.Axis != -len(p.Prob.Shape)
+	}),
+	of(binaryCrossEntropy, always),
+	of(binaryCrossEntropyWithLogits, always),
+	of(pixelwiseCrossEntropy, always),
+	of(logistic, always),
 	of(focal, always),
+	of(focalSoftmax, always),
+	of(klDivergence, always),
+	of(attentionTarget, never),
 	of(iou, always),
+	of(giou, always),
+	of(diou, always),
+	of(ciou, always),
+	of(eiou, always),
+	of(focalEIoU, always),
+	of(gwd, always),
 	of(dice, func(p *loss.Dice[float64]) bool {
 		return p.Omega == "per_sample_per_channel" || p.Omega == "per_sample"
 	}),
+	of(jaccard, func(p *loss.Jaccard[float64]) bool {
+		return p.Omega == "per_sample_per_channel" || p.Omega == "per_sample"
+	}),
+	of(tversky, func(p *loss.Tversky[float64]) bool {
+		return p.Omega == "per_sample_per_channel" || p.Omega == "per_sample"
+	}),
+	of(contrastive, always),
 	of(ntXent, never),
-	of(perceptual, always),
-	of(ssim, always),
-	of(noisePrediction, always),
-	of(mahalanobis, never),
-	of(diffusion, always),
+	of(infoNCE, never),
+	of(triplet, always),
+	of(marginRanking, always),
+	of(crossModalRanking, never),
+	of(attentionRanking, always),
 	of(crossCorrelation, func(p *loss.CrossCorrelation[float64]) bool { return !p.Bias.Given() }),
+	of(mahalanobis, never),
+	of(adversarial, always),
+	of(gan, func(p *loss.GAN[float64]) bool { return p.Player == "generator" }),
+	of(conditionalAdversarial, always),
+	of(cycleConsistency, never),
+	of(noisePrediction, always),
+	of(diffusion, always),
 	of(vae, func(p *loss.VAE[float64]) bool {
 		return p.FreeBitsMode != "batch_mean" && (p.ReconKind != "gaussian_logvar" || len(p.ReconLogvar.Shape) > 0)
 	}),
+	of(perceptual, always),
+	of(style, func(p *loss.Style[float64]) bool { return p.Target[0].Shape[0] == 1 }), // shared by all samples
+	of(featureMatching, func(p *loss.FeatureMatching[float64]) bool { return p.Variant != "moment" }),
+	of(context, func(p *loss.Context[float64]) bool { return p.Center != "batch" }),
+	of(ssim, always),
+	of(msSSIM, always),
 }
 
 // of makes a Maker of a function that fills in numbers and inputs; switches and enumerations are drawn already, and the function
@@ -74,6 +121,19 @@ func never[P any](P) bool  { return false }
 // Problem draws a problem.
 func (m Maker) Problem(r *rand.Rand, size int, ties bool) loss.Problem[float64] {
 	return m.draw(&Draw{Rand: r, Size: size, Ties: ties, grid: ties && r.IntN(3) == 0})
+}
+
+// Differentiable sets the parameters that make the gradient of a loss something else than the derivative of its value so that it is
+// one: nothing is detached, and gradients that a library defines are not asked for.
+func Differentiable(p loss.Problem[float64]) {
+	for _, q := range loss.Params(p) {
+		switch {
+		case strings.HasPrefix(q.Name, "detach_"):
+			q.Set(false)
+		case q.Name == "grad_mode":
+			q.Set("exact")
+		}
+	}
 }
 
 // Lookup returns the Maker of a loss id.

@@ -32,27 +32,14 @@ type ntXentTask[T loss.Float] struct {
 	u, ut         []float64 // rows of z, normalized if asked for; transposed
 	all           []float64 // the similarities, if kept
 	norm          []float64
-	bad           []bool    // by block: NaN or infinity
-	partial       []ntLSE   // [R, blocks] of the negatives of a row in a block
-	lse           []ntLSE   // [R] of the negatives of a row
-	positive      []float64 // S_ip
-	miss          []float64 // c_i (1 - P_ip)
-	factor        []float64 // miss/(1+rest)
+	bad           []bool       // by block: NaN or infinity
+	partial       []partialLSE // [R, blocks] of the negatives of a row in a block
+	lse           []partialLSE // [R] of the negatives of a row
+	positive      []float64    // S_ip
+	miss          []float64    // c_i (1 - P_ip)
+	factor        []float64    // miss/(1+rest)
 	items         []float64
 	w             weights[T]
-}
-
-// ntLSE stands for top + log(1+rest), a logarithm of a sum of exponentials whose largest exponent is top.
-type ntLSE struct{ top, rest float64 }
-
-// merge adds the sum of another.
-func (a *ntLSE) merge(b ntLSE) {
-	if b.top > a.top {
-		*a, b = b, *a
-	}
-	if b.top > math.Inf(-1) {
-		a.rest += (1 + b.rest) * (expNeg64(b.top-a.top) * expScale)
-	}
 }
 
 // NTXent is the normalized temperature-scaled cross-entropy. Blocks of the similarity matrix on and above the diagonal give the
@@ -152,33 +139,10 @@ func (k *ntXentTask[T]) pair(i int) int {
 }
 
 // normalize fills row i of u, and reports whether all of z is finite.
-func (k *ntXentTask[T]) normalize(i int) bool {
+func (k *ntXentTask[T]) normalize(i int) (finite bool) {
 	z, u := k.z[i*k.dims:(i+1)*k.dims], k.u[i*k.dims:(i+1)*k.dims]
-	top := 0.0
-	for _, v := range z {
-		top = max(top, math.Abs(float64(v)))
-	}
-	if !(top <= math.MaxFloat64) {
+	if k.norm[i], finite = unitRow(u, z, k.in.Normalize, k.in.NormEps); !finite {
 		return false
-	}
-	unit := 1.0
-	if top > 0x1p500 || top < 0x1p-400 && top > 0 { // squares leave the range
-		_, e := math.Frexp(top)
-		unit = math.Ldexp(1, -max(e, -1000))
-	}
-	for j, v := range z {
-		u[j] = float64(v) * unit
-	}
-	squares := 0.0
-	for rest := u; len(rest) > 0; rest = rest[min(strip, len(rest)):] {
-		squares += norm(rest[:min(strip, len(rest))], false)
-	}
-	k.norm[i] = math.Sqrt(squares) / unit
-	if k.in.Normalize {
-		unit *= max(k.norm[i], k.in.NormEps)
-	}
-	for j := range u {
-		u[j] /= unit
 	}
 	if k.g != nil {
 		for j, v := range u {
@@ -234,30 +198,19 @@ func (k *ntXentTask[T]) store(i, from int, line []float64) {
 }
 
 // negatives is the log-sum-exp over the negatives of row i in a line of similarities with rows from, from+1, ... It destroys the line.
-func (k *ntXentTask[T]) negatives(line []float64, i, from int) ntLSE {
+func (k *ntXentTask[T]) negatives(line []float64, i, from int) partialLSE {
 	if p := k.pair(i) - from; p >= 0 && p < len(line) {
 		k.positive[i], line[p] = line[p], math.Inf(-1)
 	}
 	if i >= from && i < from+len(line) {
 		line[i-from] = math.Inf(-1)
 	}
-	top, at := math.Inf(-1), 0
-	for j, v := range line {
-		if v > top {
-			top, at = v, j
-		}
-	}
-	if math.IsInf(top, -1) {
-		return ntLSE{top, 0}
-	}
-	expAll[T](line, line, top)
-	line[at] = 0
-	return ntLSE{top, pairwise(line) * expScale}
+	return lseOf[T](line)
 }
 
 // item is softplus(LSE of the negatives - S_ip).
 func (k *ntXentTask[T]) item(i int) {
-	all := ntLSE{math.Inf(-1), 0}
+	all := partialLSE{math.Inf(-1), 0}
 	for _, p := range k.partial[i*k.blocks : (i+1)*k.blocks] {
 		all.merge(p)
 	}
@@ -311,24 +264,8 @@ func (k *ntXentTask[T]) gradient(lo, hi int) {
 
 // pull takes the gradient of row i back through the normalization.
 func (k *ntXentTask[T]) pull(i int, du []float64) {
-	g, u := k.g[i*k.dims:(i+1)*k.dims], k.u[i*k.dims:(i+1)*k.dims]
 	for d := range du {
 		du[d] /= k.in.Temperature
 	}
-	switch {
-	case !k.in.Normalize:
-		store(g, du)
-	case k.norm[i] > k.in.NormEps:
-		along := 0.0
-		for d, v := range du {
-			along += v * u[d]
-		}
-		for d, v := range du {
-			g[d] = T((v - along*u[d]) / k.norm[i])
-		}
-	default:
-		for d, v := range du {
-			g[d] = T(v / k.in.NormEps)
-		}
-	}
+	pullUnit(k.g[i*k.dims:(i+1)*k.dims], k.u[i*k.dims:(i+1)*k.dims], du, k.norm[i], k.in.Normalize, k.in.NormEps)
 }

@@ -40,9 +40,16 @@ var problems = func() map[string]func() Problem[float64] {
 		func() Problem[float64] { return New[float64, NoisePrediction[float64]]() },
 		func() Problem[float64] { return New[float64, VAE[float64]]() },
 		func() Problem[float64] { return New[float64, NTXent[float64]]() },
+		func() Problem[float64] { return New[float64, MarginRanking[float64]]() },
+		func() Problem[float64] { return New[float64, Triplet[float64]]() },
+		func() Problem[float64] { return New[float64, Contrastive[float64]]() },
+		func() Problem[float64] { return New[float64, InfoNCE[float64]]() },
+		func() Problem[float64] { return New[float64, CrossModalRanking[float64]]() },
+		func() Problem[float64] { return New[float64, AttentionRanking[float64]]() },
 		func() Problem[float64] { return New[float64, Perceptual[float64]]() },
 		func() Problem[float64] { return New[float64, Style[float64]]() },
 		func() Problem[float64] { return New[float64, FeatureMatching[float64]]() },
+		func() Problem[float64] { return New[float64, Context[float64]]() },
 		func() Problem[float64] { return New[float64, SSIM[float64]]() },
 		func() Problem[float64] { return New[float64, MSSSIM[float64]]() },
 		func() Problem[float64] { return New[float64, Reconstruction[float64]]() },
@@ -58,6 +65,7 @@ var problems = func() map[string]func() Problem[float64] {
 		func() Problem[float64] { return New[float64, Jaccard[float64]]() },
 		func() Problem[float64] { return New[float64, Tversky[float64]]() },
 		func() Problem[float64] { return New[float64, Mahalanobis[float64]]() },
+		func() Problem[float64] { return New[float64, CrossCorrelation[float64]]() },
 	} {
 		all[f().Def().ID] = f
 	}

@@ -67,7 +67,14 @@ var All = []Maker{
 	of(tversky, func(p *loss.Tversky[float64]) bool {
 		return p.Omega == "per_sample_per_channel" || p.Omega == "per_sample"
 	}),
+	of(contrastive, always),
 	of(ntXent, never),
+	of(infoNCE, never),
+	of(triplet, always),
+	of(marginRanking, always),
+	of(crossModalRanking, never),
+	of(attentionRanking, always),
+	of(crossCorrelation, func(p *loss.CrossCorrelation[float64]) bool { return !p.Bias.Given() }),
 	of(mahalanobis, never),
 	of(adversarial, always),
 	of(gan, func(p *loss.GAN[float64]) bool { return p.Player == "generator" }),
@@ -80,6 +87,7 @@ var All = []Maker{
 	of(perceptual, always),
 	of(style, func(p *loss.Style[float64]) bool { return p.Target[0].Shape[0] == 1 }), // shared by all samples
 	of(featureMatching, func(p *loss.FeatureMatching[float64]) bool { return p.Variant != "moment" }),
+	of(context, func(p *loss.Context[float64]) bool { return p.Center != "batch" }),
 	of(ssim, always),
 	of(msSSIM, always),
 }

@@ -69,6 +69,15 @@ func style(variant string, shapes ...[]int) func(*rand.Rand) loss.Problem[float6
 	}
 }
 
+func contextual(shape ...int) func(*rand.Rand) loss.Problem[float64] {
+	return func(r *rand.Rand) loss.Problem[float64] {
+		p := loss.New[float64, loss.Context[float64]]()
+		relu := func() float64 { return math.Max(0, r.NormFloat64()) }
+		p.Pred, p.Target = tensor(r, relu, shape...), tensor(r, relu, shape...)
+		return p
+	}
+}
+
 func ssim(shape ...int) func(*rand.Rand) loss.Problem[float64] {
 	return func(r *rand.Rand) loss.Problem[float64] {
 		p := loss.New[float64, loss.SSIM[float64]]()

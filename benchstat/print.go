@@ -88,7 +88,7 @@ func rowsTable(rows []Row, markdown bool) string {
 		if r.Waiver != "" {
 			verdict += ": " + r.Waiver
 		}
-		t.AppendRow(table.Row{strings.TrimPrefix(r.Name, "Benchmark"), r.Unit, amount(r.Old.Center, r.Unit), amount(r.New.Center, r.Unit), percent(r.Ratio), interval, p, q, verdict})
+		t.AppendRow(table.Row{r.Name, r.Unit, amount(r.Old.Center, r.Unit), amount(r.New.Center, r.Unit), percent(r.Ratio), interval, p, q, verdict})
 	}
 	if markdown {
 		return t.RenderMarkdown()
@@ -187,7 +187,7 @@ func (c *Comparison) writeNoise(w io.Writer, path string) error {
 	t.AppendHeader(table.Row{"benchmark", "unit", "ratio", "half width", "least change that counts"})
 	for i := range c.Rows {
 		if r := &c.Rows[i]; r.tested() && r.Unit == "sec/op" {
-			t.AppendRow(table.Row{strings.TrimPrefix(r.Name, "Benchmark"), r.Unit, fmt.Sprintf("%.4f", r.Ratio), fmt.Sprintf("%.1f%%", 100*r.spread()),
+			t.AppendRow(table.Row{r.Name, r.Unit, fmt.Sprintf("%.4f", r.Ratio), fmt.Sprintf("%.1f%%", 100*r.spread()),
 				fmt.Sprintf("%.1f%%", 100*max(r.Threshold, 2*r.spread()))})
 		}
 	}

@@ -205,7 +205,7 @@ func selection(rows []Row) string {
 	// go test matches part by part: the parts of several names may mix, which selects a few benchmarks more.
 	var parts []map[string]bool
 	for name := range seen {
-		for i, part := range strings.Split(strings.TrimPrefix(name, "Benchmark"), "/") {
+		for i, part := range strings.Split(name, "/") {
 			if i == len(parts) {
 				parts = append(parts, map[string]bool{})
 			}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"math/rand/v2"
 	"slices"
 
 	"gonum.org/v1/gonum/stat"
@@ -25,8 +26,8 @@ const (
 	levelLeast = 2    // points of a level: a single commit is no level
 )
 
-// findSteps fills in the change points of a series: divisive by energy statistics (Matteson and James 2014), accepted loosely, then
-// merged from the bottom while some neighboring levels do not differ for sure, as Otava does. It is deterministic.
+// findSteps fills in the change points of a series: divisive by energy statistics (Matteson and James 2014), accepted by a
+// permutation test, then merged from the bottom while some neighboring levels do not differ for sure, as Otava does. It is deterministic.
 func (s *series) findSteps() {
 	x := make([]float64, len(s.Points))
 	for i, p := range s.Points {
@@ -90,36 +91,68 @@ func levels(x []float64, points []int, at int) (before, after []float64) {
 	return x[lo:at], x[at:hi]
 }
 
-// split divides at the point where the two sides are farthest apart, as long as they differ at all.
+// split divides at the point where the two sides are farthest apart, as long as the best division of shuffled points is rarely as
+// good: that test, unlike one of the two sides, knows that the point was chosen.
 func split(x []float64, offset int) []int {
-	best, at := 0.0, -1
-	for i := levelLeast; i <= len(x)-levelLeast; i++ {
-		if e := energy(x[:i], x[i:]); e > best {
-			best, at = e, i
-		}
-	}
-	if at < 0 || different(x[:at], x[at:]) > weakP {
+	best, at := farthest(x)
+	if at < 0 || different(x[:at], x[at:]) > weakP || !rare(x, best, at) {
 		return nil
 	}
 	return slices.Concat(split(x[:at], offset), []int{offset + at}, split(x[at:], offset+at))
 }
 
-// energy is the scaled energy distance of two samples.
-func energy(a, b []float64) float64 {
-	between := func(a, b []float64) float64 {
-		sum := 0.0
-		for _, u := range a {
-			for _, v := range b {
-				sum += math.Abs(u - v)
+const shuffles = 1999
+
+func rare(x []float64, best float64, at int) bool {
+	if stat.Variance(x[:at], nil) == 0 && stat.Variance(x[at:], nil) == 0 {
+		return true // two exact levels
+	}
+	r := rand.New(rand.NewPCG(uint64(len(x)), 1))
+	y := slices.Clone(x)
+	for k, as := 0, 0; k < shuffles; k++ {
+		r.Shuffle(len(y), func(i, j int) { y[i], y[j] = y[j], y[i] })
+		if e, _ := farthest(y); e >= best {
+			if as++; float64(as+1) > stepP*(shuffles+1) {
+				return false
 			}
 		}
-		return sum
 	}
-	n, m := float64(len(a)), float64(len(b))
-	e := 2 * between(a, b) / (n * m)
-	e -= between(a, a) / (n * (n - 1))
-	e -= between(b, b) / (m * (m - 1))
-	return e * n * m / (n + m)
+	return true
+}
+
+// farthest returns the largest scaled energy distance of a beginning from the rest, and where the rest begins.
+func farthest(x []float64) (best float64, at int) {
+	n := len(x)
+	at = -1
+	// Sums of |x_i - x_j| within the beginning, across, and within the rest, as the border moves.
+	var within, across, rest float64
+	for i := range n {
+		for j := range i {
+			rest += math.Abs(x[i] - x[j])
+		}
+	}
+	for i := range n - levelLeast {
+		var left, right float64
+		for j := range n {
+			if d := math.Abs(x[i] - x[j]); j < i {
+				left += d
+			} else {
+				right += d
+			}
+		}
+		within += left
+		rest -= right
+		across += right - left
+		a, b := float64(i+1), float64(n-i-1)
+		if i+1 < levelLeast {
+			continue
+		}
+		e := (2*across/(a*b) - 2*within/(a*(a-1)) - 2*rest/(b*(b-1))) * a * b / (a + b)
+		if e > best {
+			best, at = e, i+1
+		}
+	}
+	return best, at
 }
 
 // different is the p-value of Welch's t test of two levels.

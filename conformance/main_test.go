@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -209,6 +210,8 @@ func TestLongFlags(t *testing.T) {
 
 // TestGoldenRowsAreComplete: a row that lacked a gradient would leave it unchecked.
 func TestGoldenRowsAreComplete(t *testing.T) {
+	// The definition leaves the gradient of these open.
+	valueOnly, seen := regexp.MustCompile(`^style/(nonfinite/\w+-infinite|extreme/\w+-overflow)$`), 0
 	files, err := fixtures.LoadDir(fixtures.Golden())
 	require.NoError(t, err)
 	rows := 0
@@ -236,10 +239,15 @@ func TestGoldenRowsAreComplete(t *testing.T) {
 			for _, o := range r.Expected {
 				got = append(got, o.Output)
 			}
+			if slices.Equal(got, want[:min(1, len(want))]) && valueOnly.MatchString(r.CaseID) {
+				seen++
+				continue
+			}
 			require.ElementsMatch(t, want, got, r.CaseID)
 		}
 	}
 	require.Positive(t, rows)
+	require.Positive(t, seen)
 }
 
 // TestKillMatrix: the golden cases kill every mutant, and the matrix in the tree is the one they make.

@@ -48,6 +48,7 @@ var CPU = []Row{
 	row(MarginRanking[float32], MarginRanking[float64]),
 	row(CrossModalRanking[float32], CrossModalRanking[float64]),
 	row(AttentionRanking[float32], AttentionRanking[float64]),
+	row(CrossCorrelation[float32], CrossCorrelation[float64]),
 	row(Mahalanobis[float32], Mahalanobis[float64]),
 	row(Adversarial[float32], Adversarial[float64]),
 	row(GAN[float32], GAN[float64]),
@@ -58,6 +59,7 @@ var CPU = []Row{
 	row(Perceptual[float32], Perceptual[float64]),
 	row(Style[float32], Style[float64]),
 	row(FeatureMatching[float32], FeatureMatching[float64]),
+	row(Context[float32], Context[float64]),
 	row(SSIM[float32], SSIM[float64]),
 	row(MSSSIM[float32], MSSSIM[float64]),
 }

@@ -82,6 +82,7 @@ type spreadTask[T loss.Float] struct {
 	x, y, out, g, gy []T // gy is the gradient of y
 	z                float64
 	weight, pos      spreader[T]
+	posScale         float64 // where there is no pos
 	guard            guard
 	w                weights[T]
 	partial          []float64
@@ -96,7 +97,7 @@ type spreadStrip struct {
 
 // start readies a task; z is the denominator of mean.
 func (k *spreadTask[T]) start(kernel int, x, y loss.Tensor[T], out []T, r loss.Reduction, dOut []T, z int) {
-	k.kernel, k.x, k.y, k.z = kernel, x.Data, y.Data, float64(z)
+	k.kernel, k.x, k.y, k.z, k.posScale = kernel, x.Data, y.Data, float64(z), 1
 	k.w = newWeights(r, dOut, k.z)
 	if r == loss.None {
 		k.out = out

@@ -23,7 +23,7 @@ func (k *spreadTask[T]) coefficients(p []float64, y []T, lo int) {
 	y = y[:len(p)]
 	if !k.pos.given() {
 		for j, v := range y {
-			p[j] = float64(v)
+			p[j] = k.posScale * float64(v)
 		}
 		return
 	}

@@ -41,29 +41,18 @@ func (k *ceTask[T]) clipped(s *ceScratch[T], x, g []T, c float64) float64 {
 		fill(g, T(math.NaN()))
 		return math.NaN()
 	}
-	var sum running
-	for lo := 0; lo < len(q); lo += strip {
-		part := 0.0
-		for i, y := range q[lo:min(lo+strip, len(q))] {
-			if y == 0 {
-				continue
-			}
-			i += lo
-			l, inside := k.share(p[i], m, rest, total, i == at)
-			part += y * l
-			if !inside {
-				q[i] = 0
-			}
-		}
-		sum.add(part)
+	var l float64
+	if k.shares {
+		l = k.shareTerms(p, q, m, rest, total, at)
+	} else {
+		l = k.plainTerms(p, q)
 	}
-	l := sum.value()
 	switch {
 	case g == nil:
 	case l != l:
 		fill(g, T(l))
 	case k.shares:
-		k.clippedSlope(p, q, g, m, rest, total, at, c)
+		clippedSlope(p, q, g, m, rest, total, at, c)
 	default:
 		for i, y := range q {
 			d := 0.0
@@ -76,30 +65,89 @@ func (k *ceTask[T]) clipped(s *ceScratch[T], x, g []T, c float64) float64 {
 	return l
 }
 
-// share is -log of the clipped p/total, or p, and whether the clamp passes. m is the largest of the row and rest the sum of the others.
-func (k *ceTask[T]) share(p, m, rest, total float64, largest bool) (l float64, inside bool) {
-	o, left := p, 1-p
-	if k.shares {
-		o, left = p/total, (m+(rest-p))/total
-		if largest {
-			left = rest / total
+// shareTerms is the sum of q (-log of the clipped p/total), and leaves 0 of q where the clamp holds. m is the largest of p, which is at,
+// and rest the sum of the others.
+func (k *ceTask[T]) shareTerms(p, q []float64, m, rest, total float64, at int) float64 {
+	var sum running
+	if y := q[at]; y != 0 {
+		left := rest / total // of 1
+		switch {
+		case k.eps > 0 && left < k.eps:
+			sum.add(y * -math.Log1p(-k.eps))
+			q[at] = 0
+		case k.eps > 0 && m/total < k.eps:
+			sum.add(y * -math.Log(k.eps))
+			q[at] = 0
+		case left < 0.5:
+			sum.add(y * -math.Log1p(-left))
+		default:
+			sum.add(y * -logAway[T](m/total))
 		}
 	}
-	switch {
-	case k.eps > 0 && o < k.eps:
-		return -math.Log(k.eps), false
-	case k.eps > 0 && left < k.eps:
-		return -math.Log1p(-k.eps), false
-	case o > 0.5 && (o < 1 || k.shares): // a share may round to 1
-		return -math.Log1p(-left), true
-	case k.shares && o < 0x1p-1000: // the quotient may be 0
-		return logOf(total) - logOf(p), true
+	low, near := -math.Log(k.eps), k.eps*(1+0x1p-50)
+	inverse := 1 / total
+	if !(inverse < 0x1p1000 && inverse > 0x1p-1000) { // every share by a quotient
+		inverse, near = 0, 1
 	}
-	return -logAway[T](o), true
+	qAt := q[at]
+	q[at] = 0
+	for lo := 0; lo < len(q); lo += strip {
+		part := 0.0
+		for i, y := range q[lo:min(lo+strip, len(q))] {
+			if y == 0 {
+				continue
+			}
+			i += lo
+			o := p[i] * inverse
+			if o <= near { // next to eps the quotient decides
+				if o = p[i] / total; o < k.eps {
+					part += y * low
+					q[i] = 0
+					continue
+				}
+			}
+			if o < 0x1p-1000 { // the quotient may be 0
+				part += y * (logOf(total) - logOf(p[i]))
+				continue
+			}
+			part -= y * logAway[T](o)
+		}
+		sum.add(part)
+	}
+	q[at] = qAt
+	return sum.value()
 }
 
-// clippedSlope fills in (sum of the other q - q (what is left of the sum)/p)/sum.
-func (k *ceTask[T]) clippedSlope(p, q []float64, g []T, m, rest, total float64, at int, c float64) {
+// plainTerms is the sum of q (-log of the clipped p), and leaves 0 of q where the clamp holds.
+func (k *ceTask[T]) plainTerms(p, q []float64) float64 {
+	var sum running
+	for lo := 0; lo < len(q); lo += strip {
+		part := 0.0
+		for i, y := range q[lo:min(lo+strip, len(q))] {
+			if y == 0 {
+				continue
+			}
+			i += lo
+			switch o := p[i]; {
+			case k.eps > 0 && o < k.eps:
+				part += y * -math.Log(k.eps)
+				q[i] = 0
+			case k.eps > 0 && 1-o < k.eps:
+				part += y * -math.Log1p(-k.eps)
+				q[i] = 0
+			case o > 0.5 && o < 1:
+				part += y * -math.Log1p(o-1)
+			default:
+				part -= y * logAway[T](o)
+			}
+		}
+		sum.add(part)
+	}
+	return sum.value()
+}
+
+// clippedSlope fills in (sum of the other q - q (what is left of the sum)/p)/total.
+func clippedSlope[T loss.Float](p, q []float64, g []T, m, rest, total float64, at int, c float64) {
 	qTop, qAt := q[0], 0
 	for i, y := range q {
 		if y > qTop {
@@ -109,20 +157,35 @@ func (k *ceTask[T]) clippedSlope(p, q []float64, g []T, m, rest, total float64, 
 	q[qAt] = 0
 	qRest := pairwise(q)
 	q[qAt] = qTop
-	g = g[:len(q)]
-	all := T((qTop + qRest) / total * c)
-	for i, y := range q {
-		if y == 0 {
-			g[i] = all
-			continue
-		}
-		left, others := m+(rest-p[i]), qTop+(qRest-y)
+	g, p = g[:len(q)], p[:len(q)]
+	slope := func(i int) {
+		y, left, others := q[i], m+(rest-p[i]), qTop+(qRest-q[i])
 		if i == at {
 			left = rest
 		}
 		if i == qAt {
 			others = qRest
 		}
-		g[i] = T((others - y*(left/p[i])) / total * c)
+		if y != 0 {
+			others -= y * (left / p[i])
+		}
+		g[i] = T(others / total * c)
 	}
+	if !(total > 0x1p-500 && total < 0x1p500) {
+		for i := range g {
+			slope(i)
+		}
+		return
+	}
+	f := c / total
+	all := T((qTop + qRest) * f)
+	for i, y := range q {
+		if y == 0 {
+			g[i] = all
+		} else {
+			g[i] = T((qTop + (qRest - y) - y*((m+(rest-p[i]))/p[i])) * f)
+		}
+	}
+	slope(at)
+	slope(qAt)
 }

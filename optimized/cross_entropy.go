@@ -94,12 +94,17 @@ func (k *ceTask[T]) run(i int) {
 	}
 	s := take[ceScratch[T]]()
 	s.e, s.q, s.l = grown(s.e, k.classes), grown(s.q, k.classes), grown(s.l, hi-lo)
-	if k.inner == 1 {
+	switch {
+	case k.inner == 1:
 		for row := lo; row < hi; row++ {
 			from, to := row*k.classes, (row+1)*k.classes
 			s.l[row-lo] = k.row(s, row, k.logits[from:to], cut(k.prob, from, to), cut(k.g, from, to))
 		}
-	} else {
+	case k.prob == nil && k.floor == 0 && k.cold == 1:
+		k.planes(s, lo, hi)
+	case !k.clips:
+		k.spreadPlanes(s, lo, hi)
+	default:
 		k.block(s, lo, hi)
 	}
 	if k.out != nil {
@@ -151,6 +156,7 @@ func (k *ceTask[T]) labelWeight(row int, y int64) float64 {
 type ceScratch[T loss.Float] struct {
 	e, q, l    []float64 // of a row: exponentials, coefficients; the losses
 	x, prob, g []T       // transposed blocks
+	planeScratch
 }
 
 // block copies rows whose classes are k.inner apart to where they are dense, and their gradients back.
@@ -208,9 +214,7 @@ func (k *ceTask[T]) row(s *ceScratch[T], row int, x, prob, g []T) float64 {
 		c = k.w.at(row)
 	}
 	if prob != nil {
-		for i, q := range prob {
-			s.q[i] = k.coefficient(i, float64(q))
-		}
+		k.coefficients(s.q[:len(prob)], prob)
 		if k.clips {
 			return k.clipped(s, x, g, c)
 		}
@@ -225,9 +229,6 @@ func (k *ceTask[T]) row(s *ceScratch[T], row int, x, prob, g []T) float64 {
 		clear(g)
 		return 0
 	}
-	if k.focal {
-		return k.focalRow(s, x, g, int(y), w, c)
-	}
 	if k.floor == 0 {
 		return k.index(s, x, g, int(y), w, c)
 	}
@@ -236,6 +237,24 @@ func (k *ceTask[T]) row(s *ceScratch[T], row int, x, prob, g []T) float64 {
 	}
 	s.q[y] = k.coefficient(int(y), 1)
 	return k.spread(s, x, g, c)
+}
+
+// coefficients fills q with those of a row of targets.
+func (k *ceTask[T]) coefficients(q []float64, prob []T) {
+	switch {
+	case k.weight != nil:
+		for i, v := range prob {
+			q[i] = k.coefficient(i, float64(v))
+		}
+	case k.floor != 0:
+		for i, v := range prob {
+			q[i] = float64(v)*k.keep + k.floor
+		}
+	default:
+		for i, v := range prob {
+			q[i] = float64(v)
+		}
+	}
 }
 
 // coefficient is what multiplies -log p of class i, whose target is q.
@@ -282,33 +301,54 @@ func (s *ceScratch[T]) softmax(x []T, cold float64) (top float64, at int, rest f
 	return top, at, pairwise(s.e) * expScale
 }
 
-// index is the loss with one class y of coefficient w.
+// index is the loss of a row with one class y of weight w.
 func (k *ceTask[T]) index(s *ceScratch[T], x, g []T, y int, w, c float64) float64 {
 	top, at, rest := s.softmax(x, k.cold)
-	l := log1p[T](rest)
-	others := rest // of the exponentials, without that of y
-	if y != at {
-		l += (top - float64(x[y])) * k.cold
-		others = 1 + (rest - s.e[y]*expScale)
-	}
-	l *= w
-	if g == nil {
+	l, each, own := k.term(rest, s.e[y]*expScale, (top-float64(x[y]))*k.cold, y == at, w, c)
+	switch {
+	case g == nil:
 		return l
-	}
-	c *= w * k.cold
-	f := c / (1 + rest)
-	if f != f {
-		fill(g, T(f))
+	case each != each:
+		fill(g, T(each))
 		return l
 	}
 	g = g[:len(s.e)]
-	for i, e := range s.e {
-		g[i] = T(e * (f * expScale))
+	if tiny(each) {
+		for i, e := range s.e {
+			g[i] = T(e * expScale * each)
+		}
+	} else {
+		f := each * expScale
+		for i, e := range s.e {
+			g[i] = T(e * f)
+		}
 	}
-	g[at] = T(f)
-	g[y] = T(-c * (others / (1 + rest)))
+	g[at] = T(each)
+	g[y] = T(own)
 	return l
 }
+
+// term is the loss of a row with one class y of weight w. rest is the sum of the exponentials without the largest, which is 1, e the
+// exponential of y, and gap how far y is below the largest; none of both counts where y is the largest. The derivatives are each
+// times the exponential, and own at y.
+func (k *ceTask[T]) term(rest, e, gap float64, largest bool, w, c float64) (l, each, own float64) {
+	total, others := 1+rest, rest // others is total without y
+	l = log1p[T](rest)
+	if largest {
+		e = 1
+	} else {
+		l += gap
+		others = 1 + (rest - e)
+	}
+	if k.focal {
+		return k.focalTerm(l, total, others, e, w, c)
+	}
+	c *= w * k.cold
+	return l * w, c / total, -c * (others / total)
+}
+
+// tiny tells whether a factor of exponentials is so small that expScale would make it vanish.
+func tiny(x float64) bool { return math.Abs(x) < 0x1p-700 }
 
 // spread is the loss with the coefficients s.q.
 func (k *ceTask[T]) spread(s *ceScratch[T], x, g []T, c float64) float64 {

@@ -308,40 +308,49 @@ func (k *reconstructionTask[T]) values(lo int, e, c []float64) float64 {
 func (k *reconstructionTask[T]) slopes(lo, sample int, e, c []float64) {
 	plain := k.mask == nil && k.weight == nil
 	c = c[:len(e)]
-	if k.square {
+	switch {
+	case plain && k.square:
 		for j := range e {
 			e[j] *= 2
 		}
-	} else {
+	case plain:
 		for j := range e {
 			e[j] = sign(e[j])
 		}
-	}
-	if !plain {
+	case k.square:
 		for j := range e {
-			e[j] *= c[j]
+			e[j] = c[j] * (2 * e[j])
+		}
+	default:
+		for j := range e {
+			e[j] = c[j] * sign(e[j])
 		}
 	}
 	w := k.w
 	if sample >= 0 {
 		w = weights[T]{fixed: k.w.at(sample)}
 	}
-	for i, g := range [2][]T{k.gx, k.gy} {
-		if g == nil {
-			continue
-		}
-		if i == 1 {
+	if k.gx != nil {
+		w.scaled(k.gx[lo:], e, lo)
+	}
+	if k.gy != nil {
+		w.fixed = -w.fixed
+		if w.none {
 			for j := range e {
 				e[j] = -e[j]
 			}
 		}
-		w.scaled(g[lo:], e, lo)
-		if k.lost {
-			for j, v := range c {
-				if v == 0 {
-					g[lo+j] = 0
-				}
-			}
+		w.scaled(k.gy[lo:], e, lo)
+	}
+	if !k.lost {
+		return
+	}
+	for j, v := range c {
+		if v == 0 && k.gx != nil {
+			k.gx[lo+j] = 0
+		}
+		if v == 0 && k.gy != nil {
+			k.gy[lo+j] = 0
 		}
 	}
 }

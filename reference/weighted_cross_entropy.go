@@ -1,10 +1,6 @@
 package reference
 
-import (
-	"math"
-
-	"github.com/goldenloss/goldenloss/reference/loss"
-)
+import "github.com/goldenloss/goldenloss/reference/loss"
 
 // weightedRows lists the positions of the modes class and pixel, and the denominator of mean.
 func weightedRows(in *loss.WeightedCrossEntropy[float64]) (rows []ceRow, z float64) {
@@ -20,19 +16,10 @@ func weightedRows(in *loss.WeightedCrossEntropy[float64]) (rows []ceRow, z float
 	return rows, count
 }
 
-// binaryPos returns P y sp(-x) + (1-y) sp(x) and its derivative (1-y) sigmoid(x) - P y sigmoid(-x). A coefficient of 0 drops its term.
-func binaryPos(x, y, posWeight float64) (l, d float64) {
-	a, b := posWeight*y, 1-y
-	if math.IsNaN(x) || math.IsNaN(y) || math.IsInf(y, 0) {
-		return math.NaN(), math.NaN()
-	}
-	if a != 0 {
-		l += a * softplus(-x)
-	}
-	if b != 0 {
-		l += b * softplus(x)
-	}
-	return l, b*sigmoid(x) - a*sigmoid(-x)
+// binaryPos returns the item of an element and its derivative.
+func binaryPos(in *loss.WeightedCrossEntropy[float64], i int) (l, d float64) {
+	y := in.TargetValue.Data[i]
+	return sigmoidCrossEntropy(in.Logits.Data[i], in.PosWeight*y, 1-y)
 }
 
 // WeightedCrossEntropy is the value of the weighted cross-entropy.
@@ -42,8 +29,8 @@ func WeightedCrossEntropy(in *loss.WeightedCrossEntropy[float64]) []float64 {
 		return reduce(in.Reduction, ceItems(rows), z)
 	}
 	items := make([]float64, len(in.Logits.Data))
-	for i, x := range in.Logits.Data {
-		items[i], _ = binaryPos(x, in.TargetValue.Data[i], in.PosWeight)
+	for i := range items {
+		items[i], _ = binaryPos(in, i)
 	}
 	return reduce(in.Reduction, items, float64(len(items)))
 }
@@ -57,10 +44,9 @@ func WeightedCrossEntropyGrad(in *loss.WeightedCrossEntropy[float64], dOut []flo
 		return g
 	}
 	n := len(in.Logits.Data)
-	weights := itemWeights(in.Reduction, n, float64(n), dOut)
-	for i, x := range in.Logits.Data {
-		_, d := binaryPos(x, in.TargetValue.Data[i], in.PosWeight)
-		g.Logits.Data[i] = weights[i] * d
+	for i, w := range itemWeights(in.Reduction, n, float64(n), dOut) {
+		_, d := binaryPos(in, i)
+		g.Logits.Data[i] = w * d
 	}
 	return g
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -360,6 +361,7 @@ func TestCompleteness(t *testing.T) {
 	for _, d := range loss.All {
 		others = append(others, loss.Impl[float64]{ID: d.ID, New: impl(honest[float64]).New, Run: impl(honest[float64]).Run})
 	}
+	without := slices.DeleteFunc(slices.Clone(others), func(i loss.Impl[float64]) bool { return i.ID == "smooth_l1" })
 	soon, past := time.Now().Add(time.Hour), time.Now().Add(-time.Hour)
 	problems := func(impls []loss.Impl[float64], o Options, rows ...fixtures.Row) []string {
 		rep, err := Run(t.Context(), file(rows...), []*Column{Float64("ours", impls)}, o)
@@ -367,13 +369,13 @@ func TestCompleteness(t *testing.T) {
 		return rep.Problems
 	}
 	golden := row("hand/plain")
-	require.Contains(t, problems(others[1:], Options{}, golden), "smooth_l1: not implemented in column ours float64")
+	require.Contains(t, problems(without, Options{}, golden), "smooth_l1: not implemented in column ours float64")
 	require.Contains(t, problems(others, Options{}, golden), "dice: no golden cases")
 	exempt := []Exemption{{"smooth_l1", "ours float64", "not yet", soon}}
-	require.NotContains(t, strings.Join(problems(others[1:], Options{Exemptions: exempt}, golden), "\n"), "ours")
+	require.NotContains(t, strings.Join(problems(without, Options{Exemptions: exempt}, golden), "\n"), "ours")
 	require.Contains(t, problems(others, Options{Exemptions: exempt}, golden), "smooth_l1: the exemption of column ours float64 is not needed")
 	exempt[0].Until = past
-	require.Contains(t, strings.Join(problems(others[1:], Options{Exemptions: exempt}, golden), "\n"), "smooth_l1: the exemption of column ours float64 ended on")
+	require.Contains(t, strings.Join(problems(without, Options{Exemptions: exempt}, golden), "\n"), "smooth_l1: the exemption of column ours float64 ended on")
 	golden.Loss = "smooth_l9"
 	require.Contains(t, problems(others, Options{AllowAbsent: true}, golden), "smooth_l9: golden cases of a loss that has no definition")
 }

@@ -81,6 +81,7 @@ var byHand = []hand{
 	flawed("margin_ranking", marginRanking, marginRankingFlaws),
 	flawed("cross_modal_ranking", crossModalRanking, crossModalRankingFlaws),
 	flawed("attention_ranking", attentionRanking, attentionRankingFlaws),
+	{"cross_correlation", crossCorrelation, nil},
 	{"mahalanobis", mahalanobis, nil},
 	flawed("adversarial", adversarial, adversarialFlaws),
 	flawed("gan", gan, ganFlaws),
@@ -91,6 +92,7 @@ var byHand = []hand{
 	flawed("perceptual", perceptual, perceptualFlaws),
 	flawed("style", style, styleFlaws),
 	flawed("feature_matching", featureMatching, featureMatchingFlaws),
+	flawed("context", context, contextFlaws),
 	flawed("ssim", ssim, ssimFlaws),
 	flawed("ms_ssim", msSSIM, msSSIMFlaws),
 }
@@ -124,6 +126,7 @@ var Exemptions = []Exemption{
 	{"cross_modal_ranking", "impostor_text plus one", "an impostor is a row of the batch, no class"},
 	{"cross_modal_ranking", "impostor_image plus one", "an impostor is a row of the batch, no class"},
 	{"ssim", "value without infinity", "an infinite pixel makes the value NaN; the similarity of finite images is finite"},
+	{"context", "value without infinity", "CX is at least 1/J, and an infinite entry makes the value NaN"},
 	{"ms_ssim", "value without infinity", "an infinite pixel makes the value NaN; the similarity of finite images is finite"},
 	{"adversarial", "role g_ns -> d_real", "without smoothing both roles are the same function"},
 	{"adversarial", "role d_real -> g_ns", "without smoothing both roles are the same function; with it g_ns is no problem of the loss"},

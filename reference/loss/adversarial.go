@@ -115,7 +115,7 @@ func (l *GAN[T]) Visit(v Visitor[T]) {
 	if l.Player != "generator" {
 		v.Var("real", &l.Real, "...r", domain)
 	}
-	v.Var("fake", &l.Fake, "...f", domain)
+	v.Var("fake", &l.Fake, "...", domain)
 }
 
 func (l *GAN[T]) Check(c *Checker) {

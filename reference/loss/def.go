@@ -98,6 +98,7 @@ var All = []*Def{
 	marginRanking,
 	crossModalRanking,
 	attentionRanking,
+	crossCorrelation,
 	mahalanobis,
 	adversarial,
 	gan,
@@ -108,6 +109,7 @@ var All = []*Def{
 	perceptual,
 	style,
 	featureMatching,
+	context,
 	ssim,
 	msSSIM,
 }

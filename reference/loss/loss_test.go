@@ -40,10 +40,10 @@ var problems = func() map[string]func() Problem[float64] {
 		func() Problem[float64] { return New[float64, NoisePrediction[float64]]() },
 		func() Problem[float64] { return New[float64, VAE[float64]]() },
 		func() Problem[float64] { return New[float64, NTXent[float64]]() },
+		func() Problem[float64] { return New[float64, MarginRanking[float64]]() },
+		func() Problem[float64] { return New[float64, Triplet[float64]]() },
 		func() Problem[float64] { return New[float64, Contrastive[float64]]() },
 		func() Problem[float64] { return New[float64, InfoNCE[float64]]() },
-		func() Problem[float64] { return New[float64, Triplet[float64]]() },
-		func() Problem[float64] { return New[float64, MarginRanking[float64]]() },
 		func() Problem[float64] { return New[float64, CrossModalRanking[float64]]() },
 		func() Problem[float64] { return New[float64, AttentionRanking[float64]]() },
 		func() Problem[float64] { return New[float64, Perceptual[float64]]() },
@@ -64,6 +64,7 @@ var problems = func() map[string]func() Problem[float64] {
 		func() Problem[float64] { return New[float64, Jaccard[float64]]() },
 		func() Problem[float64] { return New[float64, Tversky[float64]]() },
 		func() Problem[float64] { return New[float64, Mahalanobis[float64]]() },
+		func() Problem[float64] { return New[float64, CrossCorrelation[float64]]() },
 	} {
 		all[f().Def().ID] = f
 	}

@@ -240,3 +240,70 @@ func (l *FeatureMatching[T]) Out() []int {
 	}
 	return l.Reduction.shape(l.Batch())
 }
+
+// Context is the contextual loss: the similarity of two sets of feature vectors without spatial alignment.
+//
+//	x_i, y_j = unit vectors of pred - mu and target - mu per point, mu the channel mean of the target
+//	d_ij = dist_scale (1 - x_i.y_j)    m_i = min_j d_ij + eps    A_ij = softmax over j of (1 - d_ij/m_i)/h
+//	col: CX = mean over j of max_i A_ij        row: CX = mean over i of max_j A_ij
+//	value -log(CX + log_eps)
+//
+// I points of pred, J of target. The mean is that of the sample's target (center sample), of the targets of the batch (batch) or 0
+// (none). A vector of norm r is divided by max(r, norm_eps). Items are the samples [N]; mean divides by N.
+//
+// Special cases:
+//
+//	pred = target, distinct points        0, gradient 0 but for rounding over eps
+//	all centered vectors zero             log J, gradient 0
+//	J = 1, log_eps = 0                    0, gradient 0
+//	zero centered vector at a point       its distances are dist_scale, its gradient that of the unit vector over norm_eps
+//	point that is the best of no column   gradient 0 (col)
+//	NaN or infinity in a sample           NaN; a target with center batch makes all samples NaN
+//
+// Kinks: ties of the minimum and of the maximum (lowest index), norm = norm_eps. Errors: no sample, channel or point is empty_input;
+// another number of samples or channels is invalid_shape.
+// Libraries: contextualLoss (TensorFlow) has dist_scale 0.5 and center batch, contextual_loss_pytorch center batch and log_eps 1e-5;
+// exemplar colorization has h 0.1 and max_axis row.
+// Source: Mechrez et al. 2018, arXiv 1803.02077, eqs. 1-5.
+type Context[T any] struct {
+	Reduction
+	H         float64   // (0, inf), default 0.5, bandwidth
+	Eps       float64   // (0, inf), default 1e-5, added to the smallest distance of a point
+	DistScale float64   // (0, inf), default 1
+	LogEps    float64   // [0, inf), default 0
+	Center    string    // sample (default), batch, none
+	MaxAxis   string    // col (default, the published form), row
+	NormEps   float64   // (0, inf), default 1e-12
+	Pred      Tensor[T] // [N, C, Hx, Wx], var
+	Target    Tensor[T] // [N, C, Hy, Wy], const
+}
+
+var context = &Def{
+	ID: "context", Name: "Context", Title: "Contextual loss (CX)",
+	Summary: "similarity of two sets of feature vectors without spatial alignment",
+	Aliases: []string{"contextual loss", "CX loss"},
+	Tasks:   []Task{ImageToImage},
+	Sources: []Source{{"Mechrez et al. 2018, The Contextual Loss", "arXiv 1803.02077", "1-5"}},
+}
+
+func (l *Context[T]) Def() *Def { return context }
+
+func (l *Context[T]) Visit(v Visitor[T]) {
+	visitReduction(v, &l.Reduction)
+	v.Float("h", &l.H, 0.5, Above(0))
+	v.Float("eps", &l.Eps, 1e-5, Above(0))
+	v.Float("dist_scale", &l.DistScale, 1, Above(0))
+	v.Float("log_eps", &l.LogEps, 0, AtLeast(0))
+	v.Enum("center", &l.Center, "sample", "batch", "none")
+	v.Enum("max_axis", &l.MaxAxis, "col", "row")
+	v.Float("norm_eps", &l.NormEps, 1e-12, Above(0))
+	v.Var("pred", &l.Pred, "N C HX WX", Real)
+	v.Const("target", &l.Target, "N C HY WY", Real)
+}
+
+func (l *Context[T]) Check(c *Checker) {
+	c.NotEmpty(Size(l.Pred.Shape) > 0, "pred", "at least one sample, channel and point", l.Pred.Shape)
+	c.NotEmpty(Size(l.Target.Shape) > 0, "target", "at least one sample, channel and point", l.Target.Shape)
+}
+
+func (l *Context[T]) Out() []int { return l.Reduction.shape(l.Pred.Shape[0]) }

@@ -219,3 +219,132 @@ func Mirror[T any](p Problem[T], input string, i int) (image int, read bool) {
 	}
 	return i, true
 }
+
+// CrossCorrelation trains the response map of an exemplar slid over a search region to be positive at the target and negative elsewhere.
+//
+//	R_nij = scale sum over c, u, v of template_ncuv search_nc(i+u)(j+v) + bias        valid positions, kernel not flipped
+//	L_n   = sum over cells with Y != 0 of w_ij softplus(-Y_ij R_nij)
+//
+// Labels Y are given, or made of the distance of a cell from the middle of the map, d = |(i - (Hr-1)/2, j - (Wr-1)/2)| (metric): 1 where
+// stride d <= r_pos, else 0 where stride d <= r_neg, else -1. Weights w of a map are 0.5/n_pos and 0.5/n_neg (balanced) or 1/(n_pos +
+// n_neg) (uniform). Items are the samples [N]; mean divides by N.
+//
+// Special cases:
+//
+//	Y R = +large, -large                     0; -Y R with derivative -Y w
+//	cell with Y = 0, whatever it sees        does not participate
+//	NaN seen by a cell with Y != 0           item, gradients of the sample and of bias NaN
+//	bias +-Inf                               a cell is 0 or +Inf; derivatives 0 or -Y w
+//
+// No kinks. Errors: no sample, a map without 1 or without -1 (balanced) or without both (uniform) is empty_input; no channel, a side of
+// length 0, a template larger than the search region are invalid_shape; a label outside {-1, 0, 1} is invalid_target. Balanced losses of
+// some libraries weigh the whole batch, which is the same where all maps share their labels. Not the normalized cross-correlation of
+// images, nor the cross-correlation matrix of Barlow Twins.
+// Source: Bertinetto et al. 2016, SiamFC, arXiv 1606.09549, eqs. 2 to 4.
+type CrossCorrelation[T any] struct {
+	Reduction
+	Scale     float64       // finite, default 1e-3
+	Weighting string        // balanced (default), uniform
+	RPos      float64       // [0, inf), default 16; pixels
+	RNeg      float64       // [0, inf), default 0; pixels
+	Stride    float64       // (0, inf), default 8; pixels a cell
+	Metric    string        // l2 (default), l1
+	Template  Tensor[T]     // [N, C, Hz, Wz], any real, var
+	Search    Tensor[T]     // [N, C, Hx, Wx], any real, var
+	Bias      Tensor[T]     // [], any real, var, optional
+	Labels    Tensor[int64] // [Hr, Wr] or [N, Hr, Wr], in {-1, 0, 1}, optional; Hr = Hx-Hz+1, Wr = Wx-Wz+1
+}
+
+var crossCorrelation = &Def{
+	ID: "cross_correlation", Name: "CrossCorrelation", Title: "Cross-correlation response map with logistic loss",
+	Summary: "an exemplar slid over a search region must respond at the target and nowhere else",
+	Aliases: []string{"SiamFC loss", "response-map logistic loss"},
+	Tasks:   []Task{ObjectTracking},
+	Sources: []Source{{"Bertinetto et al. 2016, Fully-Convolutional Siamese Networks", "arXiv 1606.09549", "2 to 4"}},
+}
+
+func (l *CrossCorrelation[T]) Def() *Def { return crossCorrelation }
+
+func (l *CrossCorrelation[T]) Visit(v Visitor[T]) {
+	visitReduction(v, &l.Reduction)
+	v.Float("scale", &l.Scale, 1e-3, Range{})
+	v.Enum("weighting", &l.Weighting, "balanced", "uniform")
+	v.Float("r_pos", &l.RPos, 16, AtLeast(0))
+	v.Float("r_neg", &l.RNeg, 0, AtLeast(0))
+	v.Float("stride", &l.Stride, 8, Above(0))
+	v.Enum("metric", &l.Metric, "l2", "l1")
+	v.Var("template", &l.Template, "N C Hz Wz", Real)
+	v.Var("search", &l.Search, "N C Hx Wx", Real)
+	v.Var("bias", &l.Bias, "()?", Real)
+	labels := "N Hr Wr?"
+	if len(l.Labels.Shape) == 2 {
+		labels = "Hr Wr?"
+	}
+	v.Index("labels", &l.Labels, labels)
+}
+
+// Map returns the size of the response map.
+func (l *CrossCorrelation[T]) Map() (h, w int) {
+	return l.Search.Shape[2] - l.Template.Shape[2] + 1, l.Search.Shape[3] - l.Template.Shape[3] + 1
+}
+
+func (l *CrossCorrelation[T]) Check(c *Checker) {
+	h, w := l.Map()
+	for i, name := range []string{"template", "search"} {
+		dims := [][]int{l.Template.Shape, l.Search.Shape}[i]
+		c.Shape(dims[1] > 0 && dims[2] > 0 && dims[3] > 0, name, "a channel and a pixel", dims)
+	}
+	c.Shape(h > 0 && w > 0, "search", "at least the size of template", l.Search.Shape)
+	if rank := len(l.Labels.Shape); l.Labels.Given() {
+		c.Shape(l.Labels.Shape[rank-2] == h && l.Labels.Shape[rank-1] == w, "labels", fmt.Sprintf("maps of %d x %d", h, w), l.Labels.Shape)
+	}
+	c.NotEmpty(l.Template.Shape[0] > 0, "template", "at least one sample", l.Template.Shape)
+	c.Values(func() {
+		maps := 1
+		if len(l.Labels.Shape) == 3 {
+			maps = l.Labels.Shape[0]
+		}
+		for m := range maps {
+			positive, negative := 0, 0
+			for i := range h * w {
+				y := int64(0)
+				if l.Labels.Given() {
+					y = l.Labels.Data[m*h*w+i]
+					c.Target(-1 <= y && y <= 1, fmt.Sprintf("labels[%d]", m*h*w+i), "-1, 0 or 1", y)
+				} else {
+					y = l.label(float64(i/w)-float64(h-1)/2, float64(i%w)-float64(w-1)/2)
+				}
+				if y > 0 {
+					positive++
+				} else if y < 0 {
+					negative++
+				}
+			}
+			got := fmt.Sprintf("%d and %d in map %d", positive, negative, m)
+			if l.Weighting == "balanced" {
+				c.NotEmpty(positive > 0 && negative > 0, "labels", "cells of 1 and of -1", got)
+			} else {
+				c.NotEmpty(positive+negative > 0, "labels", "a cell of 1 or -1", got)
+			}
+		}
+	})
+}
+
+// label is the label of a cell at di, dj from the middle.
+func (l *CrossCorrelation[T]) label(di, dj float64) int64 {
+	within := func(r float64) bool {
+		if l.Metric == "l1" {
+			return l.Stride*(math.Abs(di)+math.Abs(dj)) <= r
+		}
+		return l.Stride*l.Stride*(di*di+dj*dj) <= r*r
+	}
+	switch {
+	case within(l.RPos):
+		return 1
+	case within(l.RNeg):
+		return 0
+	}
+	return -1
+}
+
+func (l *CrossCorrelation[T]) Out() []int { return l.Reduction.shape(l.Template.Shape[0]) }

@@ -18,7 +18,7 @@ func TestWorkflows(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no workflow to check: %v", err)
 	}
-	linter, err := actionlint.NewLinter(io.Discard, &actionlint.LinterOptions{WorkingDir: root})
+	linter, err := actionlint.NewLinter(io.Discard, &actionlint.LinterOptions{WorkingDir: root, ConfigFile: filepath.Join(root, ".github", "actionlint.yaml")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -169,7 +169,19 @@ def style(p, x):
     return reduce(items, p)
 
 
-LOSSES = [dice, jaccard, tversky, ssim, ms_ssim, feature_matching, style]
+def context(p, x):
+    a, b = x["pred"].flatten(2), x["target"].flatten(2)
+    center, tiny = p.get("center", "sample"), p.get("norm_eps", 1e-12)
+    mu = {"sample": lambda: b.mean(2, keepdim=True), "batch": lambda: b.mean((0, 2), keepdim=True), "none": lambda: 0}[center]()
+    a, b = F.normalize(a - mu, dim=1, eps=tiny), F.normalize(b - mu, dim=1, eps=tiny)
+    d = p.get("dist_scale", 1.0) * (1 - a.transpose(1, 2) @ b)
+    low = d.min(2, keepdim=True)[0]
+    cx = torch.softmax((1 - d / (low + p.get("eps", 1e-5))) / p.get("h", 0.5), 2)
+    cx = cx.max(2 if p.get("max_axis") == "row" else 1)[0].mean(1)
+    return reduce(-torch.log(cx + p.get("log_eps", 0.0)), p)
+
+
+LOSSES = [dice, jaccard, tversky, ssim, ms_ssim, feature_matching, style, context]
 
 DEVIATIONS = [
     ("dice", "saturated sigmoid", "the derivative p (1-p) of a sigmoid loses the digits of 1-p",
@@ -183,6 +195,8 @@ DEVIATIONS = [
     ("tversky", "selection", "masking a NaN by a selection leaves a NaN gradient behind it", lambda r, p: not finite(r, "pred")),
     ("feature_matching", "NaN", "a NaN reaches the elements that it meets, not the whole sample or batch", lambda r, p: not finite(r)),
     ("style", "NaN", "a NaN reaches what it is multiplied with, not the other layers; abs has gradient 0 at NaN", lambda r, p: not finite(r)),
+    ("context", "NaN", "a NaN reaches what it meets; a maximum of NaN has the gradient of one entry", lambda r, p: not finite(r)),
+    ("context", "overflow", "a norm squares entries of 1e200", lambda r, p: "overflow" in r["tags"]),
     ("ms_ssim", "NaN", "a NaN reaches the pixels of the windows that see it, not the whole sample", lambda r, p: not finite(r)),
     ("ms_ssim", "negative term", "a power of 0 has an infinite or undefined slope, which is multiplied by 0",
      lambda r, p: "negative-" in r["case_id"] or "mixed-" in r["case_id"]),

@@ -116,6 +116,21 @@ func style(d *Draw, p *loss.Style[float64]) {
 	}
 }
 
+// context draws points of which no two are equal: where maxima tie the gradient is a choice.
+func context(d *Draw, p *loss.Context[float64]) {
+	p.H, p.Eps, p.DistScale = d.Between(0.25, 1), Pick(d, 1e-5, 0.125), Pick(d, 1, 0.5)
+	p.LogEps, p.NormEps = Pick(d, 0, 0.25), Pick(d, 1e-12, 0.5)
+	points := func(h, w int) loss.Tensor[float64] {
+		x := loss.Make[float64](2, 3, h, w)
+		for i := range x.Data {
+			x.Data[i] = d.Between(-1.5, 2)
+		}
+		return x
+	}
+	side := d.Side(6, 2, 1) // the work grows with the square of the points
+	p.Pred, p.Target = points(2, side+1), points(3, side)
+}
+
 // batch draws other samples, n of them.
 func (d *Draw) batch(x *loss.Tensor[float64], n int) {
 	*x = d.Normal(append([]int{n}, x.Shape[1:]...)...)

@@ -115,3 +115,36 @@ func mahalanobis(d *Draw, p *loss.Mahalanobis[float64]) {
 	}
 	d.definite(p.Form, p.Matrix.Data, k)
 }
+
+func crossCorrelation(d *Draw, p *loss.CrossCorrelation[float64]) {
+	n, c, h, w := 2, 1, 4, 5
+	if d.Size > 1000 {
+		c, h, w = d.Side(2*9*10, 1, 1), 9, 10
+		if d.Coin() {
+			n, c = d.Side(2*9*10, 1, 1), 2
+		}
+	}
+	hz, wz := Pick(d, 1, 2), Pick(d, 1, 2, 3)
+	if d.Size > 1000 {
+		hz, wz = 4, Pick(d, 2, 5)
+	}
+	p.Scale, p.RPos, p.RNeg, p.Stride = d.Between(0.1, 1), 8, Pick(d, 0, 9.), 8
+	p.Template, p.Search = d.Normal(n, c, hz, wz), d.Normal(n, c, h, w)
+	if d.Coin() {
+		p.Bias = d.Normal()
+	}
+	if d.Coin() {
+		shape := []int{h - hz + 1, w - wz + 1}
+		if d.Coin() {
+			shape = append([]int{n}, shape...)
+		}
+		p.Labels = d.Labels(3, shape...)
+		cells := (h - hz + 1) * (w - wz + 1)
+		for i := range p.Labels.Data {
+			p.Labels.Data[i]--
+			if i%cells < 2 {
+				p.Labels.Data[i] = int64(1 - 2*(i%cells))
+			}
+		}
+	}
+}

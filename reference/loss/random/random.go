@@ -74,6 +74,7 @@ var All = []Maker{
 	of(marginRanking, always),
 	of(crossModalRanking, never),
 	of(attentionRanking, always),
+	of(crossCorrelation, func(p *loss.CrossCorrelation[float64]) bool { return !p.Bias.Given() }),
 	of(mahalanobis, never),
 	of(adversarial, always),
 	of(gan, func(p *loss.GAN[float64]) bool { return p.Player == "generator" }),
@@ -86,6 +87,7 @@ var All = []Maker{
 	of(perceptual, always),
 	of(style, func(p *loss.Style[float64]) bool { return p.Target[0].Shape[0] == 1 }), // shared by all samples
 	of(featureMatching, func(p *loss.FeatureMatching[float64]) bool { return p.Variant != "moment" }),
+	of(context, func(p *loss.Context[float64]) bool { return p.Center != "batch" }),
 	of(ssim, always),
 	of(msSSIM, always),
 }

@@ -110,7 +110,7 @@ func writeSite(dir string, all []*series) error {
 			row.Cells = append(row.Cells, cellOf(list, r, order))
 		}
 		o.Losses = append(o.Losses, row)
-		page := lossPage{ID: d.ID, Title: d.Title, Summary: d.Summary, Steps: stepLines(list)}
+		page := lossPage{ID: d.ID, Title: d.Title, Summary: strings.ToUpper(d.Summary[:1]) + d.Summary[1:], Steps: stepLines(list)}
 		o.Steps = append(o.Steps, page.Steps...)
 		for _, r := range o.Runners {
 			plots, err := plotsOf(list, r, order)
@@ -264,7 +264,6 @@ func unitScale(list []*series) (factor float64, name string) {
 const (
 	plotWidth  = 6.4 * vg.Inch
 	plotHeight = 2.6 * vg.Inch
-	dotsPer    = 90.0 / 72 // vgsvg draws 90 dots an inch
 )
 
 func plotOf(title string, list []*series, order []point) (template.HTML, error) {
@@ -290,7 +289,14 @@ func plotOf(title string, list []*series, order []point) (template.HTML, error) 
 	var dots []dot
 	var marks []dot
 	for i, s := range list {
-		name := strings.Join(slices.DeleteFunc([]string{s.key("impl"), s.key("dtype"), s.key("threads")}, func(s string) bool { return s == "" }), " ")
+		name := s.key("impl") + " " + s.key("dtype")
+		switch n := s.key("threads"); n {
+		case "":
+		case "1":
+			name += ", 1 thread"
+		default:
+			name += ", " + n + " threads"
+		}
 		ink := plotutil.Color(i)
 		if slices.Contains(peers, s.key("impl")) {
 			last := s.Points[len(s.Points)-1].Center * factor
@@ -346,7 +352,7 @@ func plotOf(title string, list []*series, order []point) (template.HTML, error) 
 	data := p.DataCanvas(whole)
 	toX, toY := p.Transforms(&data)
 	var over strings.Builder
-	px := func(l vg.Length) float64 { return float64(l) * dotsPer }
+	px := func(l vg.Length) float64 { return l.Points() } // the units of the picture
 	height := px(plotHeight)
 	for _, m := range marks {
 		x := px(toX(m.x))

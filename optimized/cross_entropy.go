@@ -102,6 +102,8 @@ func (k *ceTask[T]) run(i int) {
 		}
 	case k.prob == nil && k.floor == 0 && k.cold == 1:
 		k.planes(s, lo, hi)
+	case !k.clips:
+		k.spreadPlanes(s, lo, hi)
 	default:
 		k.block(s, lo, hi)
 	}

@@ -49,6 +49,7 @@ var problems = func() map[string]func() Problem[float64] {
 		func() Problem[float64] { return New[float64, Perceptual[float64]]() },
 		func() Problem[float64] { return New[float64, Style[float64]]() },
 		func() Problem[float64] { return New[float64, FeatureMatching[float64]]() },
+		func() Problem[float64] { return New[float64, Context[float64]]() },
 		func() Problem[float64] { return New[float64, SSIM[float64]]() },
 		func() Problem[float64] { return New[float64, MSSSIM[float64]]() },
 		func() Problem[float64] { return New[float64, Reconstruction[float64]]() },

@@ -5,7 +5,7 @@ import (
 )
 
 const (
-	styleTile      = 64   // channels on a side of a tile of a Gram matrix
+	styleTile      = 32   // channels on a side of a tile of a Gram matrix
 	stylePositions = 2048 // positions of a chunk, whose products are summed without compensation
 	styleBlock     = 32   // positions whose gradient is computed at a time
 	styleBlocks    = 8    // blocks of a chunk of gradients

@@ -55,6 +55,7 @@ var CPU = []Row{
 	row(ConditionalAdversarial[float32], ConditionalAdversarial[float64]),
 	row(CycleConsistency[float32], CycleConsistency[float64]),
 	row(NoisePrediction[float32], NoisePrediction[float64]),
+	row(Diffusion[float32], Diffusion[float64]),
 	row(VAE[float32], VAE[float64]),
 	row(Perceptual[float32], Perceptual[float64]),
 	row(Style[float32], Style[float64]),

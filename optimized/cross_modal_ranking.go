@@ -308,12 +308,14 @@ func (k *crossModalTask[T]) line(group, i, from int, s []float64, hardest bool) 
 		}
 		return
 	}
-	sum, count := hinges(s, k.room[i], k.room[from:], k.colSum[at:], k.colN[at:])
+	var sum, count float64
+	if k.gs != nil {
+		sum, count = hingesAndSlopes(k.gs[i*k.n+from:], s, k.room[i], k.room[from:], k.colSum[at:], k.colN[at:], k.weight[i], k.weight[from:])
+	} else {
+		sum, count = hinges(s, k.room[i], k.room[from:], k.colSum[at:], k.colN[at:])
+	}
 	k.rowSum[i] += sum
 	k.rowN[i] += count
-	if k.gs != nil {
-		slopes(k.gs[i*k.n+from:], s, k.room[i], k.room[from:], k.weight[i], k.weight[from:])
-	}
 }
 
 // hinges returns the sum of max(0, room + s) and how many are positive, and adds max(0, rooms + s) to sums and what is positive to counts.
@@ -325,6 +327,21 @@ func hinges(s []float64, room float64, rooms, sums, counts []float64) (sum, coun
 		sums[j] += c
 		count += math.Float64frombits(oneBits & positive(r))
 		counts[j] += math.Float64frombits(oneBits & positive(c))
+	}
+	return sum, count
+}
+
+// hingesAndSlopes is hinges and slopes in one pass.
+func hingesAndSlopes[T loss.Float](g []T, s []float64, room float64, rooms, sums, counts []float64, weight float64, weights []float64) (sum, count float64) {
+	g, rooms, sums, counts, weights = g[:len(s)], rooms[:len(s)], sums[:len(s)], counts[:len(s)], weights[:len(s)]
+	for j, v := range s {
+		r, c := max(room+v, 0), max(rooms[j]+v, 0)
+		sum += r
+		sums[j] += c
+		p, q := positive(r), positive(c)
+		count += math.Float64frombits(oneBits & p)
+		counts[j] += math.Float64frombits(oneBits & q)
+		g[j] = T(math.Float64frombits(math.Float64bits(weight)&p) + math.Float64frombits(math.Float64bits(weights[j])&q))
 	}
 	return sum, count
 }

@@ -11,8 +11,9 @@ const (
 	nceCols = 64
 )
 
-// nceKeep is the largest number of similarities that are kept for the gradient. A variable for tests.
-var nceKeep = 1 << 20
+// nceKeep is the largest number of similarities that are kept for the gradient, nceKeepBlock of those of one block of queries.
+// Variables for tests.
+var nceKeep, nceKeepBlock = 1 << 20, 1 << 20
 
 // Phases of InfoNCE.
 const (
@@ -178,6 +179,7 @@ func (k *infoNCETask[T]) normalize(i int) {
 
 type nceScratch struct {
 	s, line, du []float64
+	all         []float64 // similarities of a block of queries, if kept
 	u, ut       []float64 // of a block of negatives
 	norm        []float64
 	turned      []float64
@@ -217,6 +219,10 @@ func (k *infoNCETask[T]) queries(lo, hi int) {
 	w := take[nceScratch]()
 	rows := hi - lo
 	w.s, w.line = grown(w.s, nceRows*nceCols), grown(w.line, nceCols)
+	local := !k.keep && k.gq != nil && rows*k.m <= nceKeepBlock
+	if local {
+		w.all = grown(w.all, nceRows*k.m)
+	}
 	for i := lo; i < hi; i++ {
 		k.lse[i] = partialLSE{math.Inf(-1), 0}
 	}
@@ -231,6 +237,9 @@ func (k *infoNCETask[T]) queries(lo, hi int) {
 			if k.keep {
 				copy(k.all[i*k.m+from:], line)
 			}
+			if local {
+				copy(w.all[(i-lo)*k.m+from:], line)
+			}
 			if k.inBatch && from <= i && i < to {
 				line[i-from] = math.Inf(-1)
 			}
@@ -241,7 +250,14 @@ func (k *infoNCETask[T]) queries(lo, hi int) {
 		k.item(i)
 	}
 	if k.gq != nil {
-		k.pullQueries(w, lo, hi)
+		switch {
+		case k.keep:
+			k.pullQueries(w, lo, hi, k.all[lo*k.m:])
+		case local:
+			k.pullQueries(w, lo, hi, w.all)
+		default:
+			k.pullQueries(w, lo, hi, nil)
+		}
 	}
 	if k.gk != nil && !k.inBatch {
 		w.du = grown(w.du, nceRows*k.dims)
@@ -281,8 +297,9 @@ func (k *infoNCETask[T]) weigh(line []float64, i, from int) {
 	}
 }
 
-// pullQueries is dq_i = (sum over j of P_ij Q_j - (1 - P_i) k_i)/temperature, times c_i, then back through the normalization.
-func (k *infoNCETask[T]) pullQueries(w *nceScratch, lo, hi int) {
+// pullQueries is dq_i = (sum over j of P_ij Q_j - (1 - P_i) k_i)/temperature, times c_i, then back through the normalization. It is given
+// the similarities of the queries, if they were kept.
+func (k *infoNCETask[T]) pullQueries(w *nceScratch, lo, hi int, kept []float64) {
 	rows := hi - lo
 	w.du, w.ut = grown(w.du, nceRows*k.dims), grown(w.ut, nceCols*k.dims)
 	du := w.du[:rows*k.dims]
@@ -292,7 +309,7 @@ func (k *infoNCETask[T]) pullQueries(w *nceScratch, lo, hi int) {
 		n := to - from
 		u := k.columns(w, from, to)
 		s := w.s[:rows*n]
-		k.recall(s, lo, hi, u, from, to)
+		k.recall(s, lo, hi, u, from, to, kept)
 		transpose(w.ut, n, u, k.dims, n, k.dims)
 		dots(du, s, n, rows, w.ut, n, k.dims, n)
 	}
@@ -310,16 +327,17 @@ func (k *infoNCETask[T]) pullQueries(w *nceScratch, lo, hi int) {
 	}
 }
 
-// recall fills s with the gradient by the similarities of queries lo to hi and of the rows u of negatives from to to.
-func (k *infoNCETask[T]) recall(s []float64, lo, hi int, u []float64, from, to int) {
+// recall fills s with the gradient by the similarities of queries lo to hi and of the rows u of negatives from to to. The similarities
+// are those kept of these queries, if any.
+func (k *infoNCETask[T]) recall(s []float64, lo, hi int, u []float64, from, to int, kept []float64) {
 	n := to - from
-	if !k.keep {
+	if kept == nil {
 		k.similar(s, lo, hi, u, n)
 	}
 	for i := lo; i < hi; i++ {
 		line := s[(i-lo)*n:][:n]
-		if k.keep {
-			copy(line, k.all[i*k.m+from:])
+		if kept != nil {
+			copy(line, kept[(i-lo)*k.m+from:])
 		}
 		k.weigh(line, i, from)
 	}
@@ -337,7 +355,11 @@ func (k *infoNCETask[T]) negatives(from, to int) {
 		hi := min(lo+nceRows, k.n)
 		rows := hi - lo
 		s := w.s[:rows*n]
-		k.recall(s, lo, hi, u, from, to)
+		var kept []float64
+		if k.keep {
+			kept = k.all[lo*k.m:]
+		}
+		k.recall(s, lo, hi, u, from, to, kept)
 		transpose(w.turned, rows, s, n, rows, n)
 		dots(du, w.turned, rows, n, k.qt[lo:], k.n, k.dims, rows)
 	}

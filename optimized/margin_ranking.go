@@ -38,25 +38,31 @@ func MarginRanking[T loss.Float](out []T, grad, in *loss.MarginRanking[T], dOut 
 func (k *marginRankingTask[T]) run(i int) {
 	var l, d [strip]float64
 	var sum running
+	wanted := k.g1 != nil || k.g2 != nil
 	for lo, hi := i*marginRankingChunk, min((i+1)*marginRankingChunk, len(k.x1)); lo < hi; lo += strip {
 		n := min(strip, hi-lo)
-		k.items(l[:n], d[:n], k.x1[lo:], k.x2[lo:], k.y[lo:])
+		if wanted {
+			k.items(l[:n], d[:n], k.x1[lo:], k.x2[lo:], k.y[lo:])
+			k.w.scaledPair(k.g2, k.g1, d[:n], lo)
+		} else {
+			k.values(l[:n], k.x1[lo:], k.x2[lo:], k.y[lo:])
+		}
 		if k.out != nil {
 			store(k.out[lo:], l[:n])
 		} else {
 			sum.add(lanes(l[:n]))
 		}
-		if k.g2 != nil {
-			k.w.scaled(k.g2[lo:], d[:n], lo)
-		}
-		if k.g1 != nil {
-			for j := range d[:n] {
-				d[j] = -d[j]
-			}
-			k.w.scaled(k.g1[lo:], d[:n], lo)
-		}
 	}
 	k.partial[i] = sum.value()
+}
+
+// values fills in the hinges.
+func (k *marginRankingTask[T]) values(l []float64, x1, x2, y []T) {
+	margin := k.margin
+	x1, x2, y = x1[:len(l)], x2[:len(l)], y[:len(l)]
+	for j := range l {
+		l[j] = max(margin-float64(y[j])*(float64(x1[j])-float64(x2[j])), 0)
+	}
 }
 
 // items fills in the hinges and, for x2, their derivatives: y where the hinge is positive.

@@ -11,7 +11,7 @@ import (
 
 // TestKeptScores: losses on a matrix of similarities give the same bits whether they keep it or compute it again.
 func TestKeptScores(t *testing.T) {
-	defer func(n, m int) { nceKeep, crossModalKeep = n, m }(nceKeep, crossModalKeep)
+	defer func(n, b, m int) { nceKeep, nceKeepBlock, crossModalKeep = n, b, m }(nceKeep, nceKeepBlock, crossModalKeep)
 	r := rand.New(rand.NewPCG(5, 6))
 	matrix := func(rows, cols int) loss.Tensor[float64] {
 		x := loss.Make[float64](rows, cols)
@@ -25,6 +25,9 @@ func TestKeptScores(t *testing.T) {
 		want := c.run(7)
 		nceKeep, crossModalKeep = 0, 0
 		require.Equal(t, want, c.run(7))
+		nceKeepBlock = 0
+		require.Equal(t, want, c.run(7))
+		nceKeepBlock = 1 << 20
 	}
 	for _, size := range [][3]int{{1, 1, 1}, {50, 3, 2}, {7, 130, 40}, {130, 200, 150}} {
 		n, m, dims := size[0], size[1], size[2]

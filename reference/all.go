@@ -49,6 +49,7 @@ var All = []loss.Impl[float64]{
 	loss.Split[float64](ConditionalAdversarial, ConditionalAdversarialGrad),
 	loss.Split[float64](CycleConsistency, CycleConsistencyGrad),
 	loss.Split[float64](NoisePrediction, NoisePredictionGrad),
+	loss.Split[float64](Diffusion, DiffusionGrad),
 	loss.Split[float64](VAE, VAEGrad),
 	loss.Split[float64](Perceptual, PerceptualGrad),
 	loss.Split[float64](Style, StyleGrad),

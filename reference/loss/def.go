@@ -105,6 +105,7 @@ var All = []*Def{
 	conditionalAdversarial,
 	cycleConsistency,
 	noisePrediction,
+	diffusion,
 	vae,
 	perceptual,
 	style,

@@ -1,6 +1,9 @@
 package loss
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 // perSample is the number of elements of a sample of x, whose first axis counts samples.
 func perSample[T any](x Tensor[T]) int { return Size(x.Shape[1:]) }
@@ -219,3 +222,112 @@ func (l *VAE[T]) Groups() int {
 	}
 	return perSample(l.Mu)
 }
+
+// Diffusion is the training objective of a denoising diffusion model: squared error, variational bound, or both.
+//
+//	x_t = sqrt(abar_t) x0 + sqrt(1-abar_t) eps      abar_t = product of 1 - betas up to t, om_t = 1 - abar_t, a_t = 1 - b_t
+//	m1  = c1 x0 + c2 x_t                            c1 = b_t sqrt(abar_(t-1))/om_t, c2 = om_(t-1) sqrt(a_t)/om_t
+//	l1  = plv_t = log(b_t om_(t-1)/om_t), plv_0 = plv_1
+//	m2  from mean_out as eps, x0 or x_prev          l2 = plv_t (fixed_small), log b_t (fixed_large; plv_0 at t = 0), var_out (learned),
+//	                                                f log b_t + (1-f) plv_t with f = (var_out+1)/2 (learned_range)
+//	t >= 1  KL  = (-1 + l2 - l1 + exp(l1-l2) + (m1-m2)^2 exp(-l2))/2
+//	t = 0   NLL = -log max(P, prob_floor), P the mass of the bin x0 +- 1/255 under N(m2, exp l2), open at x0 < -0.999 and x0 > 0.999
+//	vb = mean over the elements of KL or NLL, over log 2 with units bits
+//	simple = mean over the elements of (mean_out - target)^2, target eps, x0 or m1 by mean_type
+//	L_n: simple; vlb: vb, times T with rescale; hybrid: simple + lambda_vlb T vb
+//
+// Items are the samples [N]; mean divides by N. cdf tanh approximates the normal distribution by (1 + tanh(sqrt(2/pi)(u + 0.044715 u^3)))/2.
+// With detach_mean the bound of hybrid has no gradient to mean_out.
+//
+// Special cases:
+//
+//	P below the floor                        -log prob_floor, gradient 0
+//	x0 outside [-1, 1] at t = 0              the open bin
+//	t >= 1: l2 = -Inf, +Inf                  +Inf; gradients -Inf by l2 and +-Inf by the mean (0 where it is right), 1/2 and 0
+//	t >= 1: infinite residual                +Inf, gradients +-Inf and -Inf
+//	t = 0: infinite residual or var_out      the limit of P, gradient 0
+//	infinite x0 for eps, eps for x0          no effect on the bound
+//	lambda_vlb = 0                           no bound, gradient of var_out 0
+//	NaN in what sample n uses                item n, sample n of mean_out and var_out NaN; in betas[j] the samples with t >= j
+//
+// Kink: P = prob_floor, where the gradient passes. Errors: no sample or no element is empty_input; fewer than two betas are
+// invalid_shape; t outside [0, T), betas outside (0, 1), (0, 1] for x0 and x_prev, are invalid_target; var_out against the options and
+// hybrid with a fixed variance are invalid_param. The reference code has cdf tanh, schedules in float32, and clips x0 in evaluation only.
+// Sources: Ho et al. 2020, arXiv 2006.11239, eqs. 5, 7, 8, 12 to 14; Nichol and Dhariwal 2021, arXiv 2102.09672, eqs. 15, 16.
+type Diffusion[T any] struct {
+	Reduction
+	LossType   string  // simple (default), vlb, hybrid
+	MeanType   string  // eps (default), x0, x_prev
+	VarType    string  // learned_range (default), learned, fixed_small, fixed_large; vlb and hybrid
+	CDF        string  // erf (default), tanh
+	Units      string  // bits (default), nats; of the bound
+	Rescale    bool    // vlb: times T
+	LambdaVLB  float64 // [0, inf), default 0.001; hybrid
+	DetachMean bool    // default true; hybrid
+	ProbFloor  float64 // (0, 1), default 1e-12
+
+	MeanOut Tensor[T]     // [N, ...], any real, var
+	VarOut  Tensor[T]     // like MeanOut, any real, var; learned and learned_range, unless simple
+	X0      Tensor[T]     // like MeanOut
+	Eps     Tensor[T]     // like MeanOut: the noise in x_t
+	T       Tensor[int64] // [N], in [0, T)
+	Betas   Tensor[T]     // [T], T >= 2
+}
+
+var diffusion = &Def{
+	ID: "diffusion", Name: "Diffusion", Title: "DDPM objective",
+	Summary: "denoising error, variational bound with learned variances, or both",
+	Aliases: []string{"VLB loss", "L_vlb", "L_hybrid", "bits per dimension"},
+	Tasks:   []Task{TextToImage},
+	Sources: []Source{
+		{"Ho et al. 2020, Denoising Diffusion Probabilistic Models", "arXiv 2006.11239", "5, 7, 8, 12 to 14"},
+		{"Nichol and Dhariwal 2021, Improved DDPM", "arXiv 2102.09672", "15, 16"},
+	},
+}
+
+func (l *Diffusion[T]) Def() *Def { return diffusion }
+
+func (l *Diffusion[T]) Visit(v Visitor[T]) {
+	visitReduction(v, &l.Reduction)
+	v.Enum("loss_type", &l.LossType, "simple", "vlb", "hybrid")
+	v.Enum("mean_type", &l.MeanType, "eps", "x0", "x_prev")
+	v.Enum("var_type", &l.VarType, "learned_range", "learned", "fixed_small", "fixed_large")
+	v.Enum("cdf", &l.CDF, "erf", "tanh")
+	v.Enum("units", &l.Units, "bits", "nats")
+	v.Bool("rescale", &l.Rescale, false)
+	v.Float("lambda_vlb", &l.LambdaVLB, 0.001, AtLeast(0))
+	v.Bool("detach_mean", &l.DetachMean, true)
+	v.Float("prob_floor", &l.ProbFloor, 1e-12, Inside(0, 1))
+	v.Var("mean_out", &l.MeanOut, "N ...", Real)
+	if l.LossType != "simple" && l.Learned() {
+		v.Var("var_out", &l.VarOut, "N ...", Real)
+	}
+	v.Const("x0", &l.X0, "N ...", Real)
+	v.Const("eps", &l.Eps, "N ...", Real)
+	v.Index("t", &l.T, "N")
+	betas := Inside(0, 1)
+	betas.MaxOpen = l.MeanType == "eps"
+	v.Const("betas", &l.Betas, "T", Domain{betas, InvalidTarget})
+}
+
+// Learned reports whether the variance is an output of the network.
+func (l *Diffusion[T]) Learned() bool { return l.VarType == "learned" || l.VarType == "learned_range" }
+
+// Bound reports whether the bound participates.
+func (l *Diffusion[T]) Bound() bool {
+	return l.LossType == "vlb" || l.LossType == "hybrid" && l.LambdaVLB != 0
+}
+
+func (l *Diffusion[T]) Check(c *Checker) {
+	steps := len(l.Betas.Data)
+	c.Shape(steps >= 2, "betas", "at least two steps", l.Betas.Shape)
+	c.Param(l.LossType != "hybrid" || l.Learned(), "var_type", "a learned variance for hybrid", l.VarType)
+	checkSamples(c, "mean_out", l.MeanOut)
+	c.Values(func() {
+		for i, t := range l.T.Data {
+			c.Target(t >= 0 && t < int64(steps), fmt.Sprintf("t[%d]", i), fmt.Sprintf("a step in [0, %d)", steps), t)
+		}
+	})
+}
+
+func (l *Diffusion[T]) Out() []int { return l.Reduction.shape(l.MeanOut.Shape[0]) }

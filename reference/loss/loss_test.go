@@ -39,6 +39,7 @@ var problems = func() map[string]func() Problem[float64] {
 		func() Problem[float64] { return New[float64, FocalSoftmax[float64]]() },
 		func() Problem[float64] { return New[float64, NoisePrediction[float64]]() },
 		func() Problem[float64] { return New[float64, VAE[float64]]() },
+		func() Problem[float64] { return New[float64, Diffusion[float64]]() },
 		func() Problem[float64] { return New[float64, NTXent[float64]]() },
 		func() Problem[float64] { return New[float64, MarginRanking[float64]]() },
 		func() Problem[float64] { return New[float64, Triplet[float64]]() },

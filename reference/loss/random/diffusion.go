@@ -148,3 +148,29 @@ func crossCorrelation(d *Draw, p *loss.CrossCorrelation[float64]) {
 		}
 	}
 }
+
+func diffusion(d *Draw, p *loss.Diffusion[float64]) {
+	if p.LossType == "hybrid" && !p.Learned() {
+		p.VarType = "learned_range"
+	}
+	p.LambdaVLB, p.ProbFloor = Pick(d, 0.001, 0.25), 1e-9
+	n, size := 2, d.Side(2, 1, 2)
+	if d.Size > 1000 && d.Coin() {
+		n, size = d.Side(8, 1, 2), 8
+	}
+	p.MeanOut, p.X0, p.Eps = d.Normal(n, size), d.Uniform(n, size), d.Normal(n, size)
+	if p.LossType != "simple" && p.Learned() {
+		p.VarOut = d.Normal(n, size)
+	}
+	for i := range p.X0.Data {
+		p.X0.Data[i] = float64(float32(2*p.X0.Data[i] - 1))
+		if i%4 == 0 {
+			p.X0.Data[i] = float64(1 - i%8/2)
+		}
+	}
+	p.Betas = loss.Make[float64](4)
+	for i := range p.Betas.Data {
+		p.Betas.Data[i] = d.Between(0.05+0.05*float64(i), 0.1+0.05*float64(i))
+	}
+	p.T = d.Labels(4, n)
+}

@@ -81,6 +81,7 @@ var All = []Maker{
 	of(conditionalAdversarial, always),
 	of(cycleConsistency, never),
 	of(noisePrediction, always),
+	of(diffusion, always),
 	of(vae, func(p *loss.VAE[float64]) bool {
 		return p.FreeBitsMode != "batch_mean" && (p.ReconKind != "gaussian_logvar" || len(p.ReconLogvar.Shape) > 0)
 	}),

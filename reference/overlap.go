@@ -258,7 +258,7 @@ func (o *overlap) grad(reduction loss.Reduction, r ratio, dOut []float64) loss.O
 		}
 		_, d := o.item(r, list)
 		for j, e := range list {
-			if d[j] != 0 {
+			if d[j] != 0 || math.IsNaN(w) {
 				dp[o.at(e.sample, e.class, e.pixel)] = c[k] * w * d[j]
 			}
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,5 +36,6 @@ func TestNames(t *testing.T) {
 	}
 	for _, d := range loss.All {
 		require.GreaterOrEqual(t, per[d.ID], 2, d.ID)
+		require.True(t, slices.ContainsFunc(workloads, func(w workload) bool { return w.loss == d.ID && small(w) }), "%s: no workload whose name ends in _latency or _small", d.ID)
 	}
 }

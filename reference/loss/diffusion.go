@@ -110,7 +110,8 @@ func (l *NoisePrediction[T]) Out() []int { return l.Reduction.shape(l.Pred.Shape
 //
 // Kinks: x = m (l1) 0; k_ng = free_bits 0; the clamp passes at its bounds. Errors: no sample, no latent or no data element is
 // empty_input; group channel for rank 1 is invalid_shape; target outside [0, 1] (Bernoulli kinds) and p outside [0, 1] are
-// invalid_target; recon_logvar missing or superfluous and logvar_min >= logvar_max are invalid_param.
+// invalid_target; recon_logvar missing or superfluous and logvar_min >= logvar_max are invalid_param. The PyTorch example and SPADE sum
+// over the batch, diffusers clamps logvar, PyTorch's GaussianNLLLoss clamps the variance from below and takes a mean.
 // Sources: Kingma and Welling 2013, arXiv 1312.6114, eq. 10, appendices B and C; beta: Higgins et al. 2017; free bits: Kingma et al.
 // 2016, arXiv 1606.04934, appendix C.
 type VAE[T any] struct {

@@ -304,7 +304,7 @@ func (l *InfoNCE[T]) Out() []int { return l.Reduction.shape(l.Query.Shape[0]) }
 //	B = 1                                    0, gradient 0, also where the single score is NaN
 //	S_ij = -Inf, i != j; S_ii = +Inf         the hinge is 0
 //	S_ij = +Inf, i != j; S_ii = -Inf         +Inf, gradient 1 and -1
-//	S_ii and S_ij both +Inf, or both -Inf    NaN, NaN
+//	S_ii and S_ij both +Inf, or both -Inf    NaN, NaN, if the pair counts
 //	NaN in S_ij                              items i and j NaN (all, hardest), gradient NaN in rows and columns i and j; i = j: item i
 //	NaN in a score, sampled                  the items that use it; NaN at their scores
 //	NaN, or cosine of infinity, in a row     all NaN (sampled: the items that use the row, and the rows that these items use)

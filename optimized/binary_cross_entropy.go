@@ -6,7 +6,7 @@ import (
 	"github.com/goldenloss/goldenloss/reference/loss"
 )
 
-// guard is how a binary cross-entropy keeps its logarithms finite, and what its gradient is.
+// guard is how a cross-entropy of probabilities keeps its logarithms finite, and what its gradient is.
 type guard struct {
 	clip             bool
 	eps              float64 // of the clamp
@@ -17,16 +17,20 @@ type guard struct {
 	near, everything bool // the floor is near 0, below every logarithm
 }
 
+func newGuard(g *loss.BernoulliGuard) guard {
+	if g.Guard == "log_floor" {
+		return guard{floor: g.LogFloor, least: math.Exp(g.LogFloor), leastLow: math.Expm1(g.LogFloor), near: g.LogFloor > -0.5,
+			torch: g.GradMode == "torch", slopeEps: g.GradEps}
+	}
+	return guard{clip: g.Guard == "clip", eps: g.ClipEps, floor: math.Inf(-1), everything: true}
+}
+
 // BinaryCrossEntropy is the binary cross-entropy of probabilities. See loss.BinaryCrossEntropy.
 func BinaryCrossEntropy[T loss.Float](out []T, grad, in *loss.BinaryCrossEntropy[T], dOut []T) {
 	k := take[spreadTask[T]]()
 	k.start(fromProb, in.Prob, in.Target, out, in.Reduction, dOut, len(in.Prob.Data))
 	k.weight.reset(in.Weight, in.Prob.Shape)
-	k.guard = guard{clip: in.Guard == "clip", eps: in.ClipEps, floor: math.Inf(-1), everything: true}
-	if in.Guard == "log_floor" {
-		k.guard = guard{floor: in.LogFloor, least: math.Exp(in.LogFloor), leastLow: math.Expm1(in.LogFloor), near: in.LogFloor > -0.5,
-			torch: in.GradMode == "torch", slopeEps: in.GradEps}
-	}
+	k.guard = newGuard(&in.BernoulliGuard)
 	if grad != nil {
 		k.g = grad.Prob.Data
 	}

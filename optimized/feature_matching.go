@@ -59,7 +59,7 @@ func (k *momentTask[T]) compute(out []T, grad *loss.Features[T], dOut []T) {
 	for l := range k.layers {
 		f, y := &in.Features.Features[l], &in.Target[l]
 		p := momentLayer[T]{x: f.Data, y: y.Data, weight: in.Scale, rows: f.Shape[0], targets: y.Shape[0], first: chunks}
-		if in.LayerWeights.Given() {
+		if in.LayerWeights.Given() && p.weight != 0 {
 			p.weight *= float64(in.LayerWeights.Data[l])
 		}
 		if grad != nil {

@@ -42,7 +42,7 @@ func (k *featureTask[T]) compute(out []T, grad, in *loss.Features[T], channelWei
 	for l := range k.layers {
 		f := &in.Features[l]
 		p := layer[T]{x: f.Data, y: in.Target[l].Data, weight: k.scale, size: len(f.Data) / n, channels: 1, first: chunks}
-		if in.LayerWeights.Given() {
+		if in.LayerWeights.Given() && p.weight != 0 {
 			p.weight *= float64(in.LayerWeights.Data[l])
 		}
 		if grad != nil {
@@ -166,23 +166,8 @@ func (k *featureTask[T]) differences(x, y, g []T, c, size float64) float64 {
 
 // norm sums the squares or the absolute values of e.
 func norm(e []float64, absolute bool) float64 {
-	var a, b float64
 	if absolute {
-		for ; len(e) >= 2; e = e[2:] {
-			a += math.Abs(e[0])
-			b += math.Abs(e[1])
-		}
-		for _, v := range e {
-			a += math.Abs(v)
-		}
-		return a + b
+		return absLanes(e)
 	}
-	for ; len(e) >= 2; e = e[2:] {
-		a += e[0] * e[0]
-		b += e[1] * e[1]
-	}
-	for _, v := range e {
-		a += v * v
-	}
-	return a + b
+	return squareLanes(e)
 }

@@ -1,10 +1,6 @@
 package optimized
 
-import (
-	"math"
-
-	"github.com/goldenloss/goldenloss/reference/loss"
-)
+import "github.com/goldenloss/goldenloss/reference/loss"
 
 // ganTask has two streams, of which real may be empty; its chunks come first.
 type ganTask[T loss.Float] struct {
@@ -20,10 +16,7 @@ type ganTask[T loss.Float] struct {
 func GAN[T loss.Float](out []T, grad, in *loss.GAN[T], dOut []T) {
 	k := take[ganTask[T]]()
 	k.logits = in.Input == "logits"
-	var g streamGuard
-	if !k.logits {
-		g = newGuard(&in.BernoulliGuard)
-	}
+	g := newGuard(&in.BernoulliGuard)
 	var gr, gf []T
 	if grad != nil {
 		gr, gf = grad.Real.Data, grad.Fake.Data
@@ -58,7 +51,7 @@ func GAN[T loss.Float](out []T, grad, in *loss.GAN[T], dOut []T) {
 }
 
 // stream sets up one stream; fake ones are punished for a high probability, by the factor scale.
-func (k *ganTask[T]) stream(i int, in *loss.GAN[T], g streamGuard, x, grad []T, fake bool, scale float64, out, dOut []T) {
+func (k *ganTask[T]) stream(i int, in *loss.GAN[T], g guard, x, grad []T, fake bool, scale float64, out, dOut []T) {
 	w := newWeights(in.Reduction, dOut, float64(len(x)))
 	if in.Reduction == loss.None { // the items of the second stream follow those of the first
 		out = out[k.size[0]:]
@@ -70,7 +63,7 @@ func (k *ganTask[T]) stream(i int, in *loss.GAN[T], g streamGuard, x, grad []T, 
 	}
 	k.size[i] = len(x)
 	if !k.logits {
-		k.prob[i] = guardedStream[T]{x: x, out: out, g: grad, fake: fake, scale: scale, bounds: g, w: w}
+		k.prob[i] = guardedStream[T]{x: x, out: out, g: grad, fake: fake, scale: scale, guard: g, w: w}
 		return
 	}
 	on := 0.0
@@ -78,20 +71,6 @@ func (k *ganTask[T]) stream(i int, in *loss.GAN[T], g streamGuard, x, grad []T, 
 		on = 1
 	}
 	k.logit[i] = logitStream[T]{x: x, out: out, g: grad, on: on, off: 1 - on, scale: scale, w: w}
-}
-
-// newGuard prepares a guard.
-func newGuard(b *loss.BernoulliGuard) streamGuard {
-	g := streamGuard{ceiling: math.Inf(1)}
-	switch b.Guard {
-	case "clip":
-		g.eps, g.low, g.high = b.ClipEps, -logOf(b.ClipEps), -math.Log1p(-b.ClipEps)
-	case "log_floor":
-		g.ceiling, g.gradEps = -b.LogFloor, b.GradEps
-		g.torch = b.GradMode == "torch"
-		g.ceilingCut = !g.torch
-	}
-	return g
 }
 
 func (k *ganTask[T]) run(i int) {

@@ -68,43 +68,32 @@ type guardedStream[T loss.Float] struct {
 	x, out, g []T // out nil: the sum alone
 	fake      bool
 	scale     float64
-	bounds    streamGuard
+	guard     guard
 	w         weights[T]
-}
-
-// streamGuard says how logarithms of small numbers are kept finite.
-type streamGuard struct {
-	ceiling    float64 // of -log, +Inf without
-	eps        float64 // where the probability is clipped, 0 without
-	low, high  float64 // -log eps, -log(1 - eps)
-	torch      bool    // the gradient is the miss over max(hit miss, gradEps)
-	gradEps    float64
-	ceilingCut bool // the gradient is 0 above the ceiling
 }
 
 // chunk treats the elements lo to hi and returns the sum of their terms.
 func (s *guardedStream[T]) chunk(lo, hi int) float64 {
-	var hits, misses, logs, slopes [strip]float64
+	var hits, lacks, logs, slopes [strip]float64
 	var sum running
 	for ; lo < hi; lo += strip {
 		n := min(strip, hi-lo)
-		hit, miss, l, d := hits[:n], misses[:n], logs[:n], slopes[:n]
-		p, rest := hit, miss
-		if s.fake {
-			p, rest = miss, hit
-		}
+		hit, lack, l, d := hits[:n], lacks[:n], logs[:n], slopes[:n] // what must be likely, the same minus 1
 		for j, v := range s.x[lo : lo+n] {
-			p[j], rest[j] = float64(v), 1-float64(v)
+			p, q, _ := s.guard.pair(float64(v))
+			if s.fake {
+				p, q = q, p
+			}
+			hit[j], lack[j] = p, -q
 		}
-		for j, v := range miss {
-			d[j] = -v
-		}
-		logsNear[T](l, hit, d)
+		logsNear[T](l, hit, lack)
 		if s.g != nil {
-			s.slopes(d, l, hit, miss)
+			s.slopes(d, s.x[lo:], hit, lack)
 			s.w.scaled(s.g[lo:], d, lo)
 		}
-		s.values(l, hit, miss)
+		for j, v := range l {
+			l[j] = -s.scale * max(v, s.guard.floor)
+		}
 		if s.out != nil {
 			store(s.out[lo:], l)
 		} else {
@@ -114,47 +103,24 @@ func (s *guardedStream[T]) chunk(lo, hi int) float64 {
 	return sum.value()
 }
 
-// values guards the logarithms l.
-func (s *guardedStream[T]) values(l, hit, miss []float64) {
-	scale, ceiling, eps := s.scale, s.bounds.ceiling, s.bounds.eps
-	hit, miss = hit[:len(l)], miss[:len(l)]
-	for j, v := range l {
-		v = -v
-		if v > ceiling {
-			v = ceiling
-		}
-		if hit[j] < eps {
-			v = s.bounds.low
-		}
-		if miss[j] < eps {
-			v = s.bounds.high
-		}
-		l[j] = scale * v
-	}
-}
-
-// slopes is scale times the gradient of the terms with the logarithms l.
-func (s *guardedStream[T]) slopes(d, l, hit, miss []float64) {
-	scale, eps, ceiling := s.scale, s.bounds.eps, math.Inf(1)
+// slopes is scale times the derivatives of the terms.
+func (s *guardedStream[T]) slopes(d []float64, x []T, hit, lack []float64) {
+	g, scale := &s.guard, s.scale
 	if !s.fake {
 		scale = -scale
 	}
-	l, hit, miss = l[:len(d)], hit[:len(d)], miss[:len(d)]
-	if s.bounds.torch {
+	x, hit, lack = x[:len(d)], hit[:len(d)], lack[:len(d)]
+	if g.torch {
 		for j := range d {
-			d[j] = scale * (miss[j] / max(hit[j]*miss[j], s.bounds.gradEps))
+			d[j] = scale * (-lack[j] / max(hit[j]*-lack[j], g.slopeEps))
 		}
 		return
 	}
-	if s.bounds.ceilingCut {
-		ceiling = s.bounds.ceiling
-	}
 	for j := range d {
-		v := scale / hit[j]
-		if hit[j] < eps || miss[j] < eps || -l[j] > ceiling {
-			v = 0
+		d[j] = scale / hit[j]
+		if _, _, passes := g.pair(float64(x[j])); !passes || hit[j] == hit[j] && !g.above(hit[j], lack[j]) {
+			d[j] = 0
 		}
-		d[j] = v
 	}
 }
 

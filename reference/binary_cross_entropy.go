@@ -6,51 +6,36 @@ import (
 	"github.com/goldenloss/goldenloss/reference/loss"
 )
 
-// bernoulli returns -(y log p + (1-y) log(1-p)) and its derivative. A logarithm below the floor is the floor and has no derivative;
-// a zero coefficient drops its term.
-func bernoulli(p, y, floor float64) (l, d float64) {
-	hit, miss := log(p), math.Log1p(-p)
-	lowHit, lowMiss := hit < floor, miss < floor
+// guardedBernoulli is -y log p - (1-y) log(1-p) under a guard, and its derivative.
+func guardedBernoulli(p, y float64, g *loss.BernoulliGuard) (l, d float64) {
+	logP, logQ := log(p), math.Log1p(-p)
+	hasP, hasQ := y != 0, y != 1 // that a term has a derivative
+	switch {
+	case math.IsNaN(p) || math.IsNaN(y):
+		return math.NaN(), math.NaN()
+	case g.Guard == "log_floor":
+		hasP, hasQ = hasP && logP >= g.LogFloor, hasQ && logQ >= g.LogFloor
+		logP, logQ = math.Max(logP, g.LogFloor), math.Max(logQ, g.LogFloor)
+	case g.Guard == "clip" && p < g.ClipEps:
+		logP, logQ, hasP, hasQ = log(g.ClipEps), math.Log1p(-g.ClipEps), false, false
+	case g.Guard == "clip" && 1-p < g.ClipEps:
+		logP, logQ, hasP, hasQ = math.Log1p(-g.ClipEps), log(g.ClipEps), false, false
+	}
 	if y != 0 {
-		l -= y * math.Max(hit, floor)
+		l -= y * logP
 	}
 	if y != 1 {
-		l -= (1 - y) * math.Max(miss, floor)
+		l -= (1 - y) * logQ
 	}
 	switch {
-	case math.IsNaN(l):
-		d = l
-	case y == 0 && !lowMiss:
-		d = 1 / (1 - p)
-	case y == 1 && !lowHit:
-		d = -1 / p
-	case y == 0 || y == 1 || lowHit && lowMiss:
-	case lowHit:
-		d = (1 - y) / (1 - p)
-	case lowMiss:
-		d = -y / p
-	default:
+	case g.Guard == "log_floor" && g.GradMode == "torch":
+		d = (p - y) / math.Max(p*(1-p), g.GradEps)
+	case hasP && hasQ:
 		d = (p - y) / (p * (1 - p))
-	}
-	return l, d
-}
-
-func bceItem(in *loss.BinaryCrossEntropy[float64], p, y float64) (l, d float64) {
-	e := in.ClipEps
-	switch {
-	case in.Guard == "log_floor":
-		l, d = bernoulli(p, y, in.LogFloor)
-		if in.GradMode == "torch" {
-			d = (p - y) / math.Max(p*(1-p), in.GradEps)
-		}
-	case in.Guard == "none" || p >= e && 1-p >= e || math.IsNaN(p):
-		l, d = bernoulli(p, y, math.Inf(-1))
-	case p < e:
-		l, d = bernoulli(e, y, math.Inf(-1))
-		d *= 0
-	default: // p is 1-e
-		l, d = bernoulli(e, 1-y, math.Inf(-1))
-		d *= 0
+	case hasP:
+		d = -y / p
+	case hasQ:
+		d = (1 - y) / (1 - p)
 	}
 	return l, d
 }
@@ -60,7 +45,7 @@ func bceItems(in *loss.BinaryCrossEntropy[float64]) (l, d []float64) {
 	weight := broadcast(in.Weight, in.Prob.Shape)
 	for i, p := range in.Prob.Data {
 		if w := weight[i]; w != 0 {
-			l[i], d[i] = bceItem(in, p, in.Target.Data[i])
+			l[i], d[i] = guardedBernoulli(p, in.Target.Data[i], &in.BernoulliGuard)
 			l[i], d[i] = w*l[i], w*d[i]
 		}
 	}

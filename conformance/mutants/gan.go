@@ -16,6 +16,7 @@ const (
 	ganClipped     = "complement of the clipped probability"
 	ganZeroAtFloor = "gradient of torch cut at the floor"
 	ganFloorOne    = "floor of log p alone"
+	ganFlipped     = "labels flipped"
 )
 
 var ganFlaws = []flaw{
@@ -28,6 +29,7 @@ var ganFlaws = []flaw{
 	{ganClipped, "takes 1 - (1 - clip_eps) for clip_eps"},
 	{ganZeroAtFloor, "gives grad_mode torch the gradient 0 where the logarithm is floored"},
 	{ganFloorOne, "does not floor the logarithm of 1 - p"},
+	{ganFlipped, "takes real for fake and fake for real"},
 }
 
 func gan(out []float64, grad, in *loss.GAN[float64], dOut []float64, flaw string) {
@@ -82,6 +84,9 @@ func gan(out []float64, grad, in *loss.GAN[float64], dOut []float64, flaw string
 	mean := 0.0
 	stream := func(x, g []float64, label int, factor float64) {
 		from, z := len(items), float64(len(x))
+		if flaw == ganFlipped {
+			label = 1 - label
+		}
 		if flaw == ganJoined {
 			z = float64(len(in.Real.Data) + len(in.Fake.Data))
 		}

@@ -2,7 +2,6 @@ package loss
 
 import (
 	"fmt"
-	"math"
 )
 
 // perSample is the number of elements of a sample of x, whose first axis counts samples.
@@ -87,23 +86,6 @@ func (l *NoisePrediction[T]) Check(c *Checker) { checkSamples(c, "pred", l.Pred)
 
 func (l *NoisePrediction[T]) Out() []int { return l.Reduction.shape(l.Pred.Shape[0]) }
 
-// BernoulliGuard says how a cross-entropy of probabilities keeps away from log 0.
-type BernoulliGuard struct {
-	Guard    string  // log_floor (default): each log at least LogFloor; clip: p in [ClipEps, 1-ClipEps]; none
-	LogFloor float64 // (-inf, 0), default -100
-	ClipEps  float64 // (0, 0.5), default 1e-7
-	GradMode string  // torch (default): (p-y)/max(p(1-p), GradEps); exact: the derivative of the value; log_floor only
-	GradEps  float64 // (0, inf), default 1e-12
-}
-
-func visitBernoulliGuard[T any](v Visitor[T], g *BernoulliGuard) {
-	v.Enum("guard", &g.Guard, "log_floor", "clip", "none")
-	v.Float("log_floor", &g.LogFloor, -100, Range{Min: math.Inf(-1), MinOpen: true, MaxOpen: true, bounded: true})
-	v.Float("clip_eps", &g.ClipEps, 1e-7, Inside(0, 0.5))
-	v.Enum("grad_mode", &g.GradMode, "torch", "exact")
-	v.Float("grad_eps", &g.GradEps, 1e-12, Above(0))
-}
-
 // VAE is the negative evidence lower bound: a reconstruction term plus the divergence of a Gaussian posterior from the standard normal.
 //
 //	L_n = R_n + beta K_n                          R_n, K_n sums over the elements of sample n, or means (inner)
@@ -132,7 +114,8 @@ func visitBernoulliGuard[T any](v Visitor[T], g *BernoulliGuard) {
 //
 // Kinks: x = m (l1) 0; k_ng = free_bits 0; the clamp passes at its bounds. Errors: no sample, no latent or no data element is
 // empty_input; group channel for rank 1 is invalid_shape; target outside [0, 1] (Bernoulli kinds) and p outside [0, 1] are
-// invalid_target; recon_logvar missing or superfluous and logvar_min >= logvar_max are invalid_param.
+// invalid_target; recon_logvar missing or superfluous and logvar_min >= logvar_max are invalid_param. The PyTorch example and SPADE sum
+// over the batch, diffusers clamps logvar, PyTorch's GaussianNLLLoss clamps the variance from below and takes a mean.
 // Sources: Kingma and Welling 2013, arXiv 1312.6114, eq. 10, appendices B and C; beta: Higgins et al. 2017; free bits: Kingma et al.
 // 2016, arXiv 1606.04934, appendix C.
 type VAE[T any] struct {

@@ -175,13 +175,15 @@ func (l *Triplet[T]) Out() []int { return l.Reduction.shape(l.Anchor.Shape[0]) }
 //
 // Special cases:
 //
+//	similar, equal; dissimilar, beyond  0, gradient 0, smooth at the margin
 //	similar, squares overflow           +Inf, gradient finite
 //	similar, difference infinite        +Inf, gradient infinite at that coordinate, finite elsewhere
 //	dissimilar, difference infinite     0, gradient 0
 //	Inf - Inf, NaN in x1 or x2          NaN, NaN in that row of both
 //
 // Kink: a dissimilar pair at distance 0, gradient 0 (accepted: length up to 2 scale margin). Errors: no pair is empty_input; D = 0 is
-// invalid_shape; a label other than 0 and 1 is invalid_target. PyTorch Metric Learning does not square its hinges.
+// invalid_shape; a label other than 0 and 1, also NaN, is invalid_target. TensorFlow Addons takes distances, with scale 1 and label 1;
+// PyTorch Metric Learning normalizes, takes all pairs and does not square its hinges; PyTorch's HingeEmbeddingLoss is another function.
 // Source: Hadsell, Chopra, LeCun 2006, Dimensionality reduction by learning an invariant mapping, eq. 4.
 type Contrastive[T any] struct {
 	Reduction
@@ -237,6 +239,7 @@ func (l *Contrastive[T]) Out() []int { return l.Reduction.shape(l.X1.Shape[0]) }
 //	NaN or infinity in the queue, or a key (in_batch)  all NaN
 //
 // Kink: a norm of norm_eps. Errors: no query is empty_input; D = 0 is invalid_shape; a missing or superfluous queue is invalid_param.
+// PatchNCE of CUT sets the similarity of a query to its own key among the negatives to -10 and detaches the keys.
 // Sources: He et al. 2020, MoCo, arXiv 1911.05722, eq. 1; van den Oord et al. 2018, CPC, arXiv 1807.03748, eq. 4.
 type InfoNCE[T any] struct {
 	Reduction
@@ -301,14 +304,14 @@ func (l *InfoNCE[T]) Out() []int { return l.Reduction.shape(l.Query.Shape[0]) }
 //	B = 1                                    0, gradient 0, also where the single score is NaN
 //	S_ij = -Inf, i != j; S_ii = +Inf         the hinge is 0
 //	S_ij = +Inf, i != j; S_ii = -Inf         +Inf, gradient 1 and -1
-//	S_ii and S_ij both +Inf, or both -Inf    NaN, NaN
+//	S_ii and S_ij both +Inf, or both -Inf    NaN, NaN, if the pair counts
 //	NaN in S_ij                              items i and j NaN (all, hardest), gradient NaN in rows and columns i and j; i = j: item i
 //	NaN in a score, sampled                  the items that use it; NaN at their scores
 //	NaN, or cosine of infinity, in a row     all NaN (sampled: the items that use the row, and the rows that these items use)
 //
 // Kinks: every hinge (0), ties of the hardest (the first), norms of norm_eps. Errors: no pair is empty_input; scores that are not
 // square and D = 0 are invalid_shape; an impostor out of range or equal to its own index is invalid_target; divisor pairs without
-// mining all, inputs that do not match the options are invalid_param.
+// mining all, inputs that do not match the options are invalid_param. VSE++ sums over the batch; S2IGAN and ResDAVEnet sample.
 // Sources: Frome et al. 2013, DeViSE; Kiros et al. 2014, arXiv 1411.2539; Faghri et al. 2018, VSE++, arXiv 1707.05612, eqs. 5-6;
 // Harwath et al. 2016, Unsupervised learning of spoken language with visual context.
 type CrossModalRanking[T any] struct {
@@ -410,7 +413,7 @@ func (l *CrossModalRanking[T]) Out() []int { return l.Reduction.shape(l.Batch())
 //	NaN in Q or A                                   NaN, NaN in the row
 //
 // Kink: (Q_i - Q_j) sign(A_i - A_j) = theta with A_i and A_j not equal, gradient 0. Errors: no row is empty_input; no column is
-// invalid_shape.
+// invalid_shape. No library has it.
 // Source: Liu et al. 2021, Post-Training Quantization for Vision Transformer, arXiv 2106.14156, ranking-aware objective.
 type AttentionRanking[T any] struct {
 	Reduction

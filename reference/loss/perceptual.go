@@ -107,6 +107,7 @@ func (l *Perceptual[T]) Out() []int { return l.Reduction.shape(l.Batch()) }
 //	pixels permuted, features negated      value unchanged
 //	features zero, target not              positive, gradient 0
 //	overflow of G or of its square         +Inf, gradient open
+//	infinite entry beside finite ones      +Inf, gradient open
 //	0 Inf or Inf - Inf in G                NaN, NaN
 //
 // Kink: G = A for l1 (0). Errors: no layer, sample, channel or position is empty_input; another number of channels, a target batch

@@ -332,7 +332,8 @@ func (l *FocalEIoU[T]) Out() []int { return l.Reduction.shape(l.Pred.Shape[0]) }
 // Kinks: D2 = 0 where a square root is taken (gradient 0), D2 = d2_floor, z = d2_floor and the scale at scale_floor (clamps, the gradient
 // passes), a zero side on each box at right angles. Errors: a negative or inverted size is invalid_box; tau in (0, 1), alpha <= 0, floors
 // out of range and Normalize with paper are invalid_param; a number of columns that is not that of the format is invalid_shape.
-// Rotated boxes have 5 columns and theta in radians; the other formats are boxes with theta = 0.
+// Rotated boxes have 5 columns and theta in radians; the other formats are boxes with theta = 0. The authors' code adds 1e-3 to D2,
+// mmrotate clamps sides to [1e-7, 1e7], and Probabilistic IoU has w^2/12 for w^2/4.
 // Source: Yang et al. 2021, arXiv 2101.11952.
 type GWD[T any] struct {
 	Reduction

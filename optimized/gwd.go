@@ -167,9 +167,9 @@ func (k *gwdTask[T]) shrink(s *gwdStrip, n int) {
 	for j := range slope {
 		slope[j], rate[j] = 1, 0
 	}
-	atLeast(y, slope, k.floor)
+	atLeast(y, slope, rate, k.floor)
 	if k.rooted {
-		roots(y, slope)
+		roots(y, slope, rate)
 		if k.normalize {
 			for j := range y {
 				scale := s.scale[j]
@@ -184,22 +184,12 @@ func (k *gwdTask[T]) shrink(s *gwdStrip, n int) {
 			}
 		}
 		if k.root {
-			for j := range y {
-				if y[j] < k.floor {
-					y[j], slope[j], rate[j] = k.floor, 0, 0
-				}
-			}
+			atLeast(y, slope, rate, k.floor)
 		}
 	}
 	switch {
 	case k.root:
-		for j := range y {
-			v := math.Sqrt(y[j])
-			r := inverse(v) / 2
-			y[j] = v
-			slope[j] *= r
-			rate[j] *= r
-		}
+		roots(y, slope, rate)
 	case k.log:
 		for j := range y {
 			r := 1 / (1 + y[j])
@@ -219,23 +209,27 @@ func (k *gwdTask[T]) shrink(s *gwdStrip, n int) {
 }
 
 // atLeast clamps y from below.
-func atLeast(y, slope []float64, floor float64) {
+func atLeast(y, slope, rate []float64, floor float64) {
 	if floor == 0 {
 		return
 	}
+	slope, rate = slope[:len(y)], rate[:len(y)]
 	for j := range y {
 		if y[j] < floor {
-			y[j], slope[j] = floor, 0
+			y[j], slope[j], rate[j] = floor, 0, 0
 		}
 	}
 }
 
 // roots takes square roots, without slope at 0.
-func roots(y, slope []float64) {
+func roots(y, slope, rate []float64) {
+	slope, rate = slope[:len(y)], rate[:len(y)]
 	for j := range y {
 		v := math.Sqrt(y[j])
+		r := inverse(v) / 2
 		y[j] = v
-		slope[j] *= inverse(v) / 2
+		slope[j] *= r
+		rate[j] *= r
 	}
 }
 

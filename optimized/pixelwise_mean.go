@@ -102,7 +102,10 @@ func (k *pixelTask[T]) strip(n, s, m int) {
 		slope = d[:m]
 	}
 	at := n*k.channels*k.size + s // of channel 0
-	w := k.dOut[n*k.size+s:][:m]
+	var w [strip]float64          // what the pixels weigh
+	for j, v := range k.dOut[n*k.size+s:][:m] {
+		w[j] = float64(v) / k.factor
+	}
 	for c := range k.channels {
 		lo := at + c*k.size
 		x, y := k.pred[lo:lo+m], k.target[lo:lo+m]
@@ -122,7 +125,7 @@ func (k *pixelTask[T]) strip(n, s, m int) {
 		}
 		if len(slope) > 0 {
 			for j := range slope {
-				slope[j] = slope[j] / k.factor * float64(w[j])
+				slope[j] *= w[j]
 			}
 			k.write(lo, slope)
 		}

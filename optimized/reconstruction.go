@@ -63,7 +63,7 @@ func Reconstruction[T loss.Float](out []T, grad, in *loss.Reconstruction[T], dOu
 		return
 	}
 	k.channels, k.plane = in.Pred.Shape[1], loss.Size(in.Pred.Shape[2:])
-	k.shared = k.mask != nil && len(k.mask) < n || k.weight != nil && len(k.weight) < n
+	k.shared = k.mask != nil && in.Mask.Shape[1] != k.channels || k.weight != nil && in.Weight.Shape[1] != k.channels
 	switch in.Variant {
 	case "context_encoder":
 		k.samples(in.Pred.Shape[0], in.Reduction, out, dOut)

@@ -30,6 +30,14 @@ func pixelCoefficient(in *loss.Reconstruction[float64], i int) float64 {
 	return off
 }
 
+// counts reports whether element i takes part.
+func counts(in *loss.Reconstruction[float64], i int) bool {
+	if in.Variant == "mae" {
+		return in.Mask.Data[i/in.Pred.Shape[2]]
+	}
+	return pixelCoefficient(in, i) != 0
+}
+
 // pixelError is coef |e|^p and its derivative, 0 where the coefficient is 0.
 func pixelError(coef, e float64, p int) (l, d float64) {
 	switch {
@@ -148,7 +156,7 @@ func ReconstructionGrad(in *loss.Reconstruction[float64], dOut []float64) *loss.
 	items, z, d := reconstructionTerms(in)
 	c := itemWeights(in.Reduction, len(items), z, dOut)
 	for i := range d {
-		if d[i] != 0 { // the denominator may be 0 where nothing counts
+		if counts(in, i) { // the denominator may be 0 where nothing does
 			g.Pred.Data[i] = c[i/(len(d)/len(items))] * d[i]
 			g.Target.Data[i] = -g.Pred.Data[i]
 		}

@@ -26,6 +26,7 @@ var charbonnierFlaws = []flaw{
 	{slopeOfHalf, "gives the slope e/h for every alpha"},
 	{slopeOnce, "leaves the 2 out of the slope"},
 	{powerOfHypot, "takes h^alpha for h^(2 alpha)"},
+	{dividedByRows, "divides a mean by the length of the first axis, as LapSRN does"},
 	{targetLikePred, "gives target the gradient of pred, without the minus"},
 }
 
@@ -75,4 +76,5 @@ func charbonnier(out []float64, grad, in *loss.Charbonnier[float64], dOut []floa
 		return l, d
 	})
 	oneSided(flaw, &grad.Pair)
+	byRows(flaw, out, &grad.Pair, in.Reduction)
 }

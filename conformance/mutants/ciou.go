@@ -16,6 +16,8 @@ const (
 	epsOnHeight   = "eps on the height"
 	wholeAlpha    = "alpha one"
 	areaEps       = "alpha without eps"
+	alphaEpsAlone = "eps of alpha alone"
+	clampedAtTwo  = "clamped at 2"
 )
 
 var ciouFlaws = append([]flaw{
@@ -28,30 +30,43 @@ var ciouFlaws = append([]flaw{
 	{epsOnHeight, "takes w/(h + eps) for the aspect ratio"},
 	{wholeAlpha, "adds v without its weight"},
 	{areaEps, "leaves eps out of alpha"},
+	{alphaEpsAlone, "takes eps for alpha and 1e-7 for all else, as torchvision does"},
+	{clampedAtTwo, "clamps the loss to [0, 2], as MMDetection does"},
 }, boxFlaws...)
 
 func ciou(out []float64, grad, in *loss.CIoU[float64], dOut []float64, flaw string) {
 	boxItems(out, in.Reduction, &grad.Boxes, &in.Boxes, dOut, flaw, func(o *boxPair) dual {
-		iou, _ := o.iou()
-		q := dual{v: 1}.minus(iou)
-		l := q.plus(o.distance())
-		v := o.aspect()
-		shut := in.Gate == "iou_above_half" && !(iou.v > 0.5 || flaw == gateAtHalf && iou.v == 0.5)
-		if shut || v.v == 0 && flaw != zeroOverZero {
-			return l
+		if flaw == alphaEpsAlone {
+			o.eps = 1e-7
 		}
-		alpha := v.divided(q.plus(v).offset(in.Eps))
-		switch {
-		case flaw == wholeAlpha:
-			alpha = dual{v: 1}
-		case flaw == areaEps:
-			alpha = v.divided(q.plus(v))
+		l := o.ciou(in)
+		if flaw == clampedAtTwo && l.v > 2 {
+			return dual{v: 2}
 		}
-		if in.DetachAlpha {
-			alpha = alpha.stopped()
-		}
-		return l.plus(alpha.multiplied(v))
+		return l
 	})
+}
+
+func (o *boxPair) ciou(in *loss.CIoU[float64]) dual {
+	iou, _ := o.iou()
+	q := dual{v: 1}.minus(iou)
+	l := q.plus(o.distance())
+	v := o.aspect()
+	shut := in.Gate == "iou_above_half" && !(iou.v > 0.5 || o.flaw == gateAtHalf && iou.v == 0.5)
+	if shut || v.v == 0 && o.flaw != zeroOverZero {
+		return l
+	}
+	alpha := v.divided(q.plus(v).offset(in.Eps))
+	switch o.flaw {
+	case wholeAlpha:
+		alpha = dual{v: 1}
+	case areaEps:
+		alpha = v.divided(q.plus(v))
+	}
+	if in.DetachAlpha {
+		alpha = alpha.stopped()
+	}
+	return l.plus(alpha.multiplied(v))
 }
 
 // aspect is v.

@@ -1,6 +1,7 @@
 package mutants
 
 import (
+	"math"
 	"slices"
 
 	"github.com/goldenloss/goldenloss/reference/loss"
@@ -50,7 +51,51 @@ func crossCorrelation(base implementation) []Mutant {
 		}
 		return -1
 	}
+	// means are the plain means of the losses of the cells of one label, by sample, and how many such cells there are.
+	means := func(in problem, label int64) (mean, count []float64) {
+		q := clone(base, in)
+		p := q.(responseProblem)
+		p.Weighting, p.Reduction = "uniform", loss.None
+		count = make([]float64, p.Labels.Shape[0])
+		for i, y := range p.Labels.Data {
+			if y == label {
+				count[i*len(count)/len(p.Labels.Data)]++
+			} else {
+				p.Labels.Data[i] = 0
+			}
+		}
+		mean, _ = answer(base, q, nil, false)
+		return mean, count
+	}
 	return []Mutant{
+		{"weights of the batch", "balances the cells of the whole batch and not those of every map, as BalancedLoss of siamfc-pytorch does", implementation{ID: base.ID, New: base.New, Run: func(out []float64, grad, in problem, dOut []float64) {
+			base.Run(out, grad, in, dOut)
+			if p := in.(responseProblem); len(p.Labels.Shape) != 3 || p.Weighting != "balanced" || p.Reduction != loss.Mean {
+				return
+			}
+			out[0] = 0
+			for _, label := range []int64{-1, 1} {
+				mean, count := means(in, label)
+				for n := range mean {
+					out[0] += 0.5 * mean[n] * count[n] / total(count)
+				}
+			}
+		}}, always},
+		{"ignored cells times 0", "multiplies the loss of ignored cells by 0 in place of leaving them out", implementation{ID: base.ID, New: base.New, Run: func(out []float64, grad, in problem, dOut []float64) {
+			base.Run(out, grad, in, dOut)
+			q := clone(base, in)
+			for i, y := range q.(responseProblem).Labels.Data {
+				if y == 0 {
+					q.(responseProblem).Labels.Data[i] = 1
+				}
+			}
+			seen, _ := answer(base, q, dOut, false)
+			for i, l := range seen {
+				if l-l != 0 && out[i]-out[i] == 0 {
+					out[i] = math.NaN()
+				}
+			}
+		}}, always},
 		{"kernel flipped", "convolves: takes the template from its end", implementation{ID: base.ID, New: base.New, Run: func(out []float64, grad, in problem, dOut []float64) {
 			q := clone(base, in)
 			p := q.(responseProblem)

@@ -25,6 +25,7 @@ const (
 	turnFixed          = "no gradient of the angle"
 	halfSides          = "gradient of half sides"
 	shiftOnly          = "centers alone"
+	sidesClamped       = "sides clamped"
 )
 
 var gwdFlaws = []flaw{
@@ -46,6 +47,7 @@ var gwdFlaws = []flaw{
 	{turnFixed, "gives theta no gradient"},
 	{halfSides, "gives the gradient of half sides"},
 	{shiftOnly, "forgets the shapes"},
+	{sidesClamped, "clamps sides to [1e-7, 1e7], as mmrotate does"},
 	{cornersOnly, "gives the gradient of center and size whatever the format is"},
 }
 
@@ -104,6 +106,14 @@ func wasserstein(in *loss.GWD[float64], p, g []float64, flaw string) (float64, [
 	case wholeTurns:
 		diff.theta /= 2
 	}
+	clamped := [4]bool{}
+	if flaw == sidesClamped && in.Format == "cxcywhr" {
+		for i, side := range [...]*float64{&pred.w, &pred.h, &target.w, &target.h} {
+			within := math.Max(1e-7, math.Min(*side, 1e7))
+			clamped[i], *side = within != *side, within
+		}
+		diff.w, diff.h = pred.w-target.w, pred.h-target.h
+	}
 	a, b, c, e := pred.w/2, pred.h/2, target.w/2, target.h/2
 	da, db := diff.w, diff.h // derivatives of the shape by a and b
 	shape := (diff.w*diff.w + diff.h*diff.h) / 4
@@ -155,6 +165,11 @@ func wasserstein(in *loss.GWD[float64], p, g []float64, flaw string) (float64, [
 	if pred.w > 0 && pred.h > 0 {
 		d[2] += rate / pred.w
 		d[3] += rate / pred.h
+	}
+	for i := range 2 {
+		if clamped[i] {
+			d[2+i] = 0
+		}
 	}
 	return l, d
 }

@@ -17,6 +17,8 @@ const (
 	throughFloor  = "gradient through the floor"
 	log1pAlways   = "log1p everywhere"
 	cornersOnly   = "gradient left in corners"
+	onesAdded     = "one added to both areas"
+	squaredRatio  = "square of the IoU"
 )
 
 var iouFlaws = []flaw{
@@ -30,6 +32,8 @@ var iouFlaws = []flaw{
 	{throughFloor, "passes the gradient where the IoU is below the floor"},
 	{log1pAlways, "takes -log1p(-q) for q near 1 too, where it loses digits"},
 	{cornersOnly, "gives the gradient of the corners whatever the format is"},
+	{onesAdded, "takes (I+1)/(U+1), as detectors without anchors do"},
+	{squaredRatio, "takes 1 - IoU^2, a mode of MMDetection"},
 }
 
 func iou(out []float64, grad, in *loss.IoU[float64], dOut []float64, flaw string) {
@@ -88,6 +92,9 @@ func overlap(in *loss.IoU[float64], p, g [4]float64, flaw string) (float64, [4]f
 	if flaw == epsFloor {
 		union = math.Max(inter+diff, in.Eps)
 	}
+	if flaw == onesAdded {
+		inter, union = inter+1, union+1
+	}
 	if union == 0 || math.IsNaN(union) || math.IsInf(union, 0) {
 		if in.Variant == "log" && flaw != noFloor {
 			return -math.Log(in.IoUFloor), [4]float64{}
@@ -95,7 +102,7 @@ func overlap(in *loss.IoU[float64], p, g [4]float64, flaw string) (float64, [4]f
 		return 1, [4]float64{}
 	}
 	ratio, q := inter/union, (diff+in.Eps)/union
-	if flaw == epsFloor || flaw == oneMinusRatio {
+	if flaw == epsFloor || flaw == oneMinusRatio || flaw == onesAdded {
 		q = 1 - ratio
 	}
 	below := func(u, v float64) float64 { // 1 for u < v; ties are shared
@@ -120,6 +127,12 @@ func overlap(in *loss.IoU[float64], p, g [4]float64, flaw string) (float64, [4]f
 		}
 	}
 	if in.Variant != "log" {
+		if flaw == squaredRatio {
+			for k := range d {
+				d[k] *= 2 * ratio
+			}
+			q *= 1 + ratio
+		}
 		return q, d
 	}
 	if ratio < in.IoUFloor && flaw != noFloor {

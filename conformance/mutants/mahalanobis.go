@@ -113,13 +113,38 @@ func mahalanobis(base implementation) []Mutant {
 				}
 			}
 		}}, always},
+		{"determinant of the factor", "takes the logarithm of the determinant of the Cholesky factor for that of the covariance", implementation{ID: base.ID, New: base.New, Run: func(out []float64, grad, in problem, dOut []float64) {
+			base.Run(out, grad, in, dOut)
+			p := in.(mahalanobisProblem)
+			if p.Variant != "nll" || p.Form == "diag" {
+				return
+			}
+			// Half of the part of the determinant is left, the other two parts are whole.
+			k := p.X.Shape[1]
+			distance, g := answer(base, withVariant(base, in, "squared"), dOut, grad != nil)
+			for i, d := range distance {
+				n := 1.0
+				if p.Reduction == loss.Sum {
+					n = float64(p.X.Shape[0])
+				}
+				out[i] = (out[i] + (d+n*float64(k)*1.8378770664093453)/2) / 2
+			}
+			from := map[string][]float64{}
+			for _, g := range gradients(g) {
+				from[g.name] = g.data
+			}
+			for _, g := range gradients(grad) {
+				for j, d := range from[g.name] {
+					g.data[j] = (g.data[j] + d/2) / 2
+				}
+			}
+		}}, always},
 		{"determinant detached", "does not differentiate the determinant", implementation{ID: base.ID, New: base.New, Run: func(out []float64, grad, in problem, dOut []float64) {
 			base.Run(out, grad, in, dOut)
 			if in.(mahalanobisProblem).Variant != "nll" || grad == nil {
 				return
 			}
-			q := clone(base, in)
-			q.(mahalanobisProblem).Variant = "squared" // twice the gradient
+			q := withVariant(base, in, "squared") // twice the gradient
 			half := make([]float64, len(dOut))
 			for i, d := range dOut {
 				half[i] = d / 2
@@ -128,4 +153,10 @@ func mahalanobis(base implementation) []Mutant {
 			fitGradients(grad, g)
 		}}, always},
 	}
+}
+
+func withVariant(base implementation, in problem, variant string) problem {
+	q := clone(base, in)
+	q.(mahalanobisProblem).Variant = variant
+	return q
 }

@@ -35,12 +35,19 @@ func mse(out []float64, grad, in *loss.MSE[float64], dOut []float64, flaw string
 		return l, d
 	})
 	oneSided(flaw, &grad.Pair)
-	if n := len(in.Pred.Data); flaw == dividedByRows && in.Reduction == loss.Mean && n > 0 && len(in.Pred.Shape) > 1 {
-		by := float64(n) / float64(in.Pred.Shape[0])
-		for _, x := range [][]float64{out, grad.Pred.Data, grad.Target.Data} {
-			for i := range x {
-				x[i] *= by
-			}
+	byRows(flaw, out, &grad.Pair, in.Reduction)
+}
+
+// byRows divides a mean by the length of the first axis and not by the number of elements.
+func byRows(flaw string, out []float64, grad *loss.Pair[float64], r loss.Reduction) {
+	n := len(grad.Pred.Data)
+	if flaw != dividedByRows || r != loss.Mean || n == 0 || len(grad.Pred.Shape) < 2 {
+		return
+	}
+	by := float64(n) / float64(grad.Pred.Shape[0])
+	for _, x := range [][]float64{out, grad.Pred.Data, grad.Target.Data} {
+		for i := range x {
+			x[i] *= by
 		}
 	}
 }

@@ -60,7 +60,8 @@ func checkBoxes[T any](c *Checker, name string, boxes Tensor[T], format string) 
 //	N = 0                        mean NaN, sum 0
 //
 // Kinks: equal edges (half split), touching edges, IoU = iou_floor (log). Errors: an inverted box or a negative size is
-// invalid_box; eps < 0 and iou_floor outside [0, 1) are invalid_param.
+// invalid_box; eps < 0 and iou_floor outside [0, 1) are invalid_param. torchvision has no such loss; MMDetection has log by default, the
+// larger of U and eps for their sum, and 1 - IoU^2 as a third form; (I+1)/(U+1) of FCOS is another function for normalized coordinates.
 // Source: Yu et al. 2016, UnitBox, arXiv 1608.01471 (log form).
 type IoU[T any] struct {
 	Reduction
@@ -93,7 +94,7 @@ func (l *IoU[T]) Out() []int { return l.Reduction.shape(l.Pred.Shape[0]) }
 //
 //	q + E/(K+eps),   q = 1 - I/(U+eps),   E = K - U,   K = area of the enclosing box
 //
-// Items are the pairs [N], in [0, 2); mean divides by N.
+// Items are the pairs [N], in [0, 2], 2 for points apart in both axes; mean divides by N.
 //
 // Special cases:
 //
@@ -191,8 +192,9 @@ func (l *DIoU[T]) Out() []int { return l.Reduction.shape(l.Pred.Shape[0]) }
 //	N = 0                        mean NaN, sum 0
 //
 // Kinks: those of DIoU; I/(U+eps) = 1/2 with the gate. Errors: an inverted box or a negative size is invalid_box; eps < 0 and an
-// unknown gate are invalid_param. torchvision agrees for eps = 1e-7 and positive sizes; a gradient with 1 in place of 1/(w^2 + h^2),
-// which training code was published with, is not this one.
+// unknown gate are invalid_param. torchvision agrees for eps = 1e-7 and positive sizes: another eps reaches its alpha alone. MMDetection
+// clamps the loss to [0, 2]; that of long boxes which lie across each other and far apart exceeds it. A gradient with 1 in place of
+// 1/(w^2 + h^2), which training code was published with, is not this one.
 // Source: Zheng et al. 2020, arXiv 1911.08287, Eqs. (10)-(12).
 type CIoU[T any] struct {
 	Reduction
@@ -330,7 +332,8 @@ func (l *FocalEIoU[T]) Out() []int { return l.Reduction.shape(l.Pred.Shape[0]) }
 // Kinks: D2 = 0 where a square root is taken (gradient 0), D2 = d2_floor, z = d2_floor and the scale at scale_floor (clamps, the gradient
 // passes), a zero side on each box at right angles. Errors: a negative or inverted size is invalid_box; tau in (0, 1), alpha <= 0, floors
 // out of range and Normalize with paper are invalid_param; a number of columns that is not that of the format is invalid_shape.
-// Rotated boxes have 5 columns and theta in radians; the other formats are boxes with theta = 0.
+// Rotated boxes have 5 columns and theta in radians; the other formats are boxes with theta = 0. The authors' code adds 1e-3 to D2,
+// mmrotate clamps sides to [1e-7, 1e7], and Probabilistic IoU has w^2/12 for w^2/4.
 // Source: Yang et al. 2021, arXiv 2101.11952.
 type GWD[T any] struct {
 	Reduction

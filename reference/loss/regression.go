@@ -71,8 +71,8 @@ func (l *SmoothL1[T]) Out() []int { return l.Reduction.shape(l.Pred.Shape...) }
 //	equal infinities             NaN, NaN
 //	no element                   mean NaN, sum 0
 //
-// PyTorch 1.13 has gradient 0 where an input is NaN. Keras averages the last axis and then the rest, which is the same mean.
-// Source: classical (Boscovich, Laplace).
+// PyTorch 1.13 has gradient 0 where an input is NaN. Keras averages the last axis and then the rest, which is the same mean. L1Loss of
+// BasicSR with a weight is the variant weighted_mean of Reconstruction. Source: classical (Boscovich, Laplace).
 type L1[T any] struct {
 	Reduction
 	Pair[T]
@@ -281,7 +281,8 @@ func (l *Charbonnier[T]) Out() []int { return l.Reduction.shape(l.Pred.Shape...)
 //	no element          mean NaN, sum 0
 //
 // Errors: a tau outside [0, 1], no tau, scale not positive or not finite are invalid_param; pred of another shape is invalid_shape.
-// GluonTS and pytorch-forecasting have scale 2. Papers that write the loss of pred - target swap tau and 1-tau.
+// GluonTS and pytorch-forecasting have scale 2. The composition max(tau u, (tau-1) u) has the gradient (1 - 2 tau)/2 at u = 0 in PyTorch.
+// Papers that write the loss of pred - target swap tau and 1-tau.
 // Source: Koenker and Bassett 1978, Regression quantiles, Econometrica 46(1).
 type Quantile[T any] struct {
 	Reduction

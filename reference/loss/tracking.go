@@ -28,7 +28,8 @@ import (
 // Kink: delta = 0 for root, reference 0. Errors: no row is empty_input; k = 0, no matrix, sizes that fit no layout are invalid_shape; an
 // index out of range is invalid_target; jitter beside another form than cov is invalid_param; a finite matrix that is not symmetric to
 // SymTol times its largest entry, has a Cholesky pivot, a diagonal entry (chol) or a variance that is not positive is
-// not_positive_definite. NumPy and PyTorch read the lower triangle of any matrix.
+// not_positive_definite. NumPy and PyTorch read the lower triangle of any matrix. SciPy and OpenCV have precision and root;
+// MultivariateNormal.log_prob of PyTorch is minus nll.
 // Sources: Mahalanobis 1936; Wojke et al. 2017, Deep SORT, arXiv 1703.07402, eq. 1.
 type Mahalanobis[T any] struct {
 	Reduction

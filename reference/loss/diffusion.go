@@ -1,8 +1,6 @@
 package loss
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // perSample is the number of elements of a sample of x, whose first axis counts samples.
 func perSample[T any](x Tensor[T]) int { return Size(x.Shape[1:]) }

@@ -1,10 +1,6 @@
 package optimized
 
-import (
-	"math"
-
-	"github.com/goldenloss/goldenloss/reference/loss"
-)
+import "github.com/goldenloss/goldenloss/reference/loss"
 
 // ganTask has two streams, of which real may be empty; its chunks come first.
 type ganTask[T loss.Float] struct {
@@ -20,7 +16,7 @@ type ganTask[T loss.Float] struct {
 func GAN[T loss.Float](out []T, grad, in *loss.GAN[T], dOut []T) {
 	k := take[ganTask[T]]()
 	k.logits = in.Input == "logits"
-	var g streamGuard
+	var g guard
 	if !k.logits {
 		g = newGuard(&in.BernoulliGuard)
 	}
@@ -58,7 +54,7 @@ func GAN[T loss.Float](out []T, grad, in *loss.GAN[T], dOut []T) {
 }
 
 // stream sets up one stream; fake ones are punished for a high probability, by the factor scale.
-func (k *ganTask[T]) stream(i int, in *loss.GAN[T], g streamGuard, x, grad []T, fake bool, scale float64, out, dOut []T) {
+func (k *ganTask[T]) stream(i int, in *loss.GAN[T], g guard, x, grad []T, fake bool, scale float64, out, dOut []T) {
 	w := newWeights(in.Reduction, dOut, float64(len(x)))
 	if in.Reduction == loss.None { // the items of the second stream follow those of the first
 		out = out[k.size[0]:]
@@ -69,29 +65,15 @@ func (k *ganTask[T]) stream(i int, in *loss.GAN[T], g streamGuard, x, grad []T, 
 		out = nil
 	}
 	k.size[i] = len(x)
-	if !k.logits {
-		k.prob[i] = guardedStream[T]{x: x, out: out, g: grad, fake: fake, scale: scale, bounds: g, w: w}
-		return
-	}
 	on := 0.0
 	if fake {
 		on = 1
 	}
-	k.logit[i] = logitStream[T]{x: x, out: out, g: grad, on: on, off: 1 - on, scale: scale, w: w}
-}
-
-// newGuard prepares a guard.
-func newGuard(b *loss.BernoulliGuard) streamGuard {
-	g := streamGuard{ceiling: math.Inf(1)}
-	switch b.Guard {
-	case "clip":
-		g.eps, g.low, g.high = b.ClipEps, -logOf(b.ClipEps), -math.Log1p(-b.ClipEps)
-	case "log_floor":
-		g.ceiling, g.gradEps = -b.LogFloor, b.GradEps
-		g.torch = b.GradMode == "torch"
-		g.ceilingCut = !g.torch
+	if !k.logits {
+		k.prob[i] = guardedStream[T]{x: x, out: out, g: grad, label: T(1 - on), scale: scale, guard: g, w: w}
+		return
 	}
-	return g
+	k.logit[i] = logitStream[T]{x: x, out: out, g: grad, on: on, off: 1 - on, scale: scale, w: w}
 }
 
 func (k *ganTask[T]) run(i int) {

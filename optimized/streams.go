@@ -63,48 +63,35 @@ func (s *logitStream[T]) slopes(d []float64, x []T, q []float64) {
 	}
 }
 
-// guardedStream is scale (-log p), or scale (-log(1-p)) with fake, of every probability of a stream.
+// guardedStream is scale (-log p) for the label 1, scale (-log(1-p)) for 0, of every probability of a stream.
 type guardedStream[T loss.Float] struct {
 	x, out, g []T // out nil: the sum alone
-	fake      bool
+	label     T
 	scale     float64
-	bounds    streamGuard
+	guard     guard
 	w         weights[T]
-}
-
-// streamGuard says how logarithms of small numbers are kept finite.
-type streamGuard struct {
-	ceiling    float64 // of -log, +Inf without
-	eps        float64 // where the probability is clipped, 0 without
-	low, high  float64 // -log eps, -log(1 - eps)
-	torch      bool    // the gradient is the miss over max(hit miss, gradEps)
-	gradEps    float64
-	ceilingCut bool // the gradient is 0 above the ceiling
 }
 
 // chunk treats the elements lo to hi and returns the sum of their terms.
 func (s *guardedStream[T]) chunk(lo, hi int) float64 {
-	var hits, misses, logs, slopes [strip]float64
+	var items, slopes, a, f [strip]float64
+	var labels [strip]T
+	fill(labels[:], s.label)
 	var sum running
 	for ; lo < hi; lo += strip {
 		n := min(strip, hi-lo)
-		hit, miss, l, d := hits[:n], misses[:n], logs[:n], slopes[:n]
-		p, rest := hit, miss
-		if s.fake {
-			p, rest = miss, hit
-		}
-		for j, v := range s.x[lo : lo+n] {
-			p[j], rest[j] = float64(v), 1-float64(v)
-		}
-		for j, v := range miss {
-			d[j] = -v
-		}
-		logsNear[T](l, hit, d)
+		x, y, l, d := s.x[lo:lo+n], labels[:n], items[:n], slopes[:n]
+		bernoulliItems(l, x, y, a[:n], f[:n], &s.guard)
 		if s.g != nil {
-			s.slopes(d, l, hit, miss)
+			bernoulliSlopes(d, x, y, &s.guard)
+			for j := range d {
+				d[j] *= s.scale
+			}
 			s.w.scaled(s.g[lo:], d, lo)
 		}
-		s.values(l, hit, miss)
+		for j := range l {
+			l[j] *= s.scale
+		}
 		if s.out != nil {
 			store(s.out[lo:], l)
 		} else {
@@ -112,50 +99,6 @@ func (s *guardedStream[T]) chunk(lo, hi int) float64 {
 		}
 	}
 	return sum.value()
-}
-
-// values guards the logarithms l.
-func (s *guardedStream[T]) values(l, hit, miss []float64) {
-	scale, ceiling, eps := s.scale, s.bounds.ceiling, s.bounds.eps
-	hit, miss = hit[:len(l)], miss[:len(l)]
-	for j, v := range l {
-		v = -v
-		if v > ceiling {
-			v = ceiling
-		}
-		if hit[j] < eps {
-			v = s.bounds.low
-		}
-		if miss[j] < eps {
-			v = s.bounds.high
-		}
-		l[j] = scale * v
-	}
-}
-
-// slopes is scale times the gradient of the terms with the logarithms l.
-func (s *guardedStream[T]) slopes(d, l, hit, miss []float64) {
-	scale, eps, ceiling := s.scale, s.bounds.eps, math.Inf(1)
-	if !s.fake {
-		scale = -scale
-	}
-	l, hit, miss = l[:len(d)], hit[:len(d)], miss[:len(d)]
-	if s.bounds.torch {
-		for j := range d {
-			d[j] = scale * (miss[j] / max(hit[j]*miss[j], s.bounds.gradEps))
-		}
-		return
-	}
-	if s.bounds.ceilingCut {
-		ceiling = s.bounds.ceiling
-	}
-	for j := range d {
-		v := scale / hit[j]
-		if hit[j] < eps || miss[j] < eps || -l[j] > ceiling {
-			v = 0
-		}
-		d[j] = v
-	}
 }
 
 // sampleChunk is the number of elements of a chunk of a sample.

@@ -22,7 +22,7 @@ type vaeTask[T loss.Float] struct {
 	mu, lv, m, s    []T // gradients
 	w               weights[T]
 	shared          float64 // weight of every sample in a divergence that all share
-	guard           bernoulliGuard
+	guard           guard
 	kl              []float64
 	divergence      []float64 // per sample
 	perLatent       []float64 // per chunk
@@ -37,7 +37,7 @@ func VAE[T loss.Float](out []T, grad, in *loss.VAE[T], dOut []T) {
 	n := in.Mu.Shape[0]
 	k.latent, k.data = newSamples(n, len(in.Mu.Data)/n), newSamples(n, len(in.Recon.Data)/n)
 	k.w = newWeights(in.Reduction, dOut, float64(n))
-	k.guard = newBernoulliGuard(&in.BernoulliGuard)
+	k.guard = newGuard(&in.BernoulliGuard)
 	if grad != nil {
 		k.mu, k.lv, k.m, k.s = grad.Mu.Data, grad.Logvar.Data, grad.Recon.Data, grad.ReconLogvar.Data
 	}
@@ -302,8 +302,9 @@ func (k *vaeTask[T]) reconstruction(i int) {
 			tails[T](tail[:n], q[:n])
 			logitErrors(l[:n], dm[:n], m, x, q[:n], tail[:n], gm != nil)
 		case "bernoulli_probs":
-			for j := range m {
-				l[j], dm[j] = k.guard.item(float64(m[j]), float64(x[j]))
+			bernoulliItems(l[:n], m, x, q[:n], tail[:n], &k.guard)
+			if gm != nil {
+				bernoulliSlopes(dm[:n], m, x, &k.guard)
 			}
 		case "gaussian_unit":
 			subtract(dm[:n], m, x)

@@ -71,6 +71,23 @@ func (l *BinaryCrossEntropyWithLogits[T]) Check(c *Checker) {
 
 func (l *BinaryCrossEntropyWithLogits[T]) Out() []int { return l.Reduction.shape(l.Logits.Shape...) }
 
+// BernoulliGuard says how a cross-entropy of probabilities keeps away from log 0.
+type BernoulliGuard struct {
+	Guard    string  // log_floor (default): each log at least LogFloor; clip: p in [ClipEps, 1-ClipEps]; none
+	LogFloor float64 // (-inf, 0), default -100
+	ClipEps  float64 // (0, 0.5), default 1e-7
+	GradMode string  // torch (default): (p-y)/max(p(1-p), GradEps); exact: the derivative of the value; log_floor only
+	GradEps  float64 // (0, inf), default 1e-12
+}
+
+func visitBernoulliGuard[T any](v Visitor[T], g *BernoulliGuard) {
+	v.Enum("guard", &g.Guard, "log_floor", "clip", "none")
+	v.Float("log_floor", &g.LogFloor, -100, Below(0))
+	v.Float("clip_eps", &g.ClipEps, 1e-7, Inside(0, 0.5))
+	v.Enum("grad_mode", &g.GradMode, "torch", "exact")
+	v.Float("grad_eps", &g.GradEps, 1e-12, Above(0))
+}
+
 // BinaryCrossEntropy is the negative log-likelihood of Bernoulli targets under probabilities.
 //
 //	l = -w (y log p + (1-y) log(1-p))        w = Weight, 1 where it is absent
@@ -107,14 +124,10 @@ func (l *BinaryCrossEntropyWithLogits[T]) Out() []int { return l.Reduction.shape
 // log(1-p). Keras clips. Source: Good 1952, Rational Decisions.
 type BinaryCrossEntropy[T any] struct {
 	Reduction
-	Guard    string    // log_floor, clip, none; default log_floor
-	LogFloor float64   // (-inf, 0), default -100
-	ClipEps  float64   // (0, 0.5), default 1e-7
-	GradMode string    // torch, exact; default torch
-	GradEps  float64   // (0, inf), default 1e-12
-	Prob     Tensor[T] // [...], in [0, 1], var
-	Target   Tensor[T] // [...] like Prob, in [0, 1]
-	Weight   Tensor[T] // broadcasts to [...], >= 0, default ones
+	BernoulliGuard
+	Prob   Tensor[T] // [...], in [0, 1], var
+	Target Tensor[T] // [...] like Prob, in [0, 1]
+	Weight Tensor[T] // broadcasts to [...], >= 0, default ones
 }
 
 var binaryCrossEntropy = &Def{
@@ -129,11 +142,7 @@ func (l *BinaryCrossEntropy[T]) Def() *Def { return binaryCrossEntropy }
 
 func (l *BinaryCrossEntropy[T]) Visit(v Visitor[T]) {
 	visitReduction(v, &l.Reduction)
-	v.Enum("guard", &l.Guard, "log_floor", "clip", "none")
-	v.Float("log_floor", &l.LogFloor, -100, Below(0))
-	v.Float("clip_eps", &l.ClipEps, 1e-7, Inside(0, 0.5))
-	v.Enum("grad_mode", &l.GradMode, "torch", "exact")
-	v.Float("grad_eps", &l.GradEps, 1e-12, Above(0))
+	visitBernoulliGuard(v, &l.BernoulliGuard)
 	v.Var("prob", &l.Prob, "...", Unit)
 	v.Const("target", &l.Target, "...", Unit)
 	v.Const("weight", &l.Weight, "...w?", Weight)

@@ -1,7 +1,5 @@
 package loss
 
-import "math"
-
 // perSample is the number of elements of a sample of x, whose first axis counts samples.
 func perSample[T any](x Tensor[T]) int { return Size(x.Shape[1:]) }
 
@@ -83,23 +81,6 @@ func (l *NoisePrediction[T]) Visit(v Visitor[T]) {
 func (l *NoisePrediction[T]) Check(c *Checker) { checkSamples(c, "pred", l.Pred) }
 
 func (l *NoisePrediction[T]) Out() []int { return l.Reduction.shape(l.Pred.Shape[0]) }
-
-// BernoulliGuard says how a cross-entropy of probabilities keeps away from log 0.
-type BernoulliGuard struct {
-	Guard    string  // log_floor (default): each log at least LogFloor; clip: p in [ClipEps, 1-ClipEps]; none
-	LogFloor float64 // (-inf, 0), default -100
-	ClipEps  float64 // (0, 0.5), default 1e-7
-	GradMode string  // torch (default): (p-y)/max(p(1-p), GradEps); exact: the derivative of the value; log_floor only
-	GradEps  float64 // (0, inf), default 1e-12
-}
-
-func visitBernoulliGuard[T any](v Visitor[T], g *BernoulliGuard) {
-	v.Enum("guard", &g.Guard, "log_floor", "clip", "none")
-	v.Float("log_floor", &g.LogFloor, -100, Range{Min: math.Inf(-1), MinOpen: true, MaxOpen: true, bounded: true})
-	v.Float("clip_eps", &g.ClipEps, 1e-7, Inside(0, 0.5))
-	v.Enum("grad_mode", &g.GradMode, "torch", "exact")
-	v.Float("grad_eps", &g.GradEps, 1e-12, Above(0))
-}
 
 // VAE is the negative evidence lower bound: a reconstruction term plus the divergence of a Gaussian posterior from the standard normal.
 //

@@ -16,6 +16,7 @@ const (
 	openClamp        = "clamp passes no gradient at its ends"
 	clampedGradient  = "gradient passes outside the clamp"
 	subtractedClamp  = "1 minus the clamped probability"
+	clipEpsAdded     = "clip_eps added to the probabilities"
 	subnormalLog     = "logarithm of subnormal numbers"
 	probMeanWeights  = "mean over the weights of the probabilities"
 	probWeightTimes0 = "weight of zero times NaN of the probability"
@@ -31,6 +32,7 @@ var binaryCrossEntropyFlaws = []flaw{
 	{openClamp, "passes no gradient at the ends of the clamp"},
 	{clampedGradient, "takes the gradient at the clamped p, outside the clamp too"},
 	{subtractedClamp, "takes 1-p from the rounded 1-clip_eps, and clip_eps has lost its digits"},
+	{clipEpsAdded, "takes log(p + clip_eps) in place of a clamp"},
 	{subnormalLog, "takes 0 for p below the normal numbers"},
 	{probMeanWeights, "divides the mean by the sum of the weights"},
 	{probWeightTimes0, "multiplies by a weight of 0 in place of leaving out"},
@@ -73,6 +75,8 @@ func bernoulliTerm(in *loss.BinaryCrossEntropy[float64], p, y float64, flaw stri
 	floor := math.Inf(-1)
 	e := in.ClipEps
 	switch {
+	case in.Guard == "clip" && flaw == clipEpsAdded:
+		logP, logQ = math.Log(p+e), math.Log(q+e)
 	case in.Guard == "log_floor":
 		floor = in.LogFloor
 	case in.Guard == "clip" && p < e:

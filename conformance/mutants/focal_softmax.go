@@ -10,6 +10,7 @@ const (
 	slopeQuotient = "slope gamma (1-p)^(gamma-1)"
 	meanOfTerms   = "mean over classes too"
 	alphaInFocus  = "alpha inside the power"
+	alphaOfFirst  = "alpha of class 0 complemented"
 	oneLess       = "gamma minus one in the value"
 )
 
@@ -22,6 +23,7 @@ var focalSoftmaxFlaws = []flaw{
 	{clippedProb, "clips probabilities to [1e-7, 1-1e-7] before the logarithm"},
 	{meanOfTerms, "divides the mean by the number of classes too"},
 	{alphaInFocus, "raises alpha to the power of gamma with the rest"},
+	{alphaOfFirst, "gives class 0 the weight 1 - alpha, as MONAI does with one alpha"},
 	{oneLess, "takes the power gamma - 1 in the value"},
 	{countOfAll, "counts ignored rows too"},
 	{countOfWeighted, "counts only rows whose alpha is not 0"},
@@ -46,6 +48,9 @@ func focalSoftmax(out []float64, grad, in *loss.FocalSoftmax[float64], dOut []fl
 			weights[i] = 1
 			if in.Alpha.Given() {
 				weights[i] = in.Alpha.Data[y]
+				if y == 0 && flaw == alphaOfFirst {
+					weights[i] = 1 - weights[i]
+				}
 			}
 		}
 		switch {

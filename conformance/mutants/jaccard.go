@@ -11,6 +11,7 @@ var jaccardFlaws = append([]flaw{
 	{ofDifferences, "takes 1 - I/(P+T-I), which cancels near a perfect prediction"},
 	{unionIsSum, "does not subtract the intersection from the sum of sizes"},
 	{ofDice, "doubles the intersection in numerator and denominator"},
+	{backgroundTimes, "multiplies the dropped background by 0, which keeps its NaN"},
 }, overlapFlaws...)
 
 func jaccard(out []float64, grad, in *loss.Jaccard[float64], dOut []float64, flaw string) {

@@ -20,6 +20,8 @@ const (
 	strided         = "pyramid without averaging"
 	maxPooled       = "pyramid of maxima"
 	floorOfValue    = "negative terms left at a small number"
+	lastPowered     = "last term raised once a scale"
+	bothAxesPadded  = "both axes padded where one is odd"
 )
 
 var msSSIMFlaws = []flaw{
@@ -38,6 +40,8 @@ var msSSIMFlaws = []flaw{
 	{negativePowers, "takes powers of absolute values (relu, none)"},
 	{floorOfValue, "clamps terms at 1e-6 in place of 0 (relu)"},
 	{reluDropsNaN, "takes the larger of a NaN and 0 for 0 (relu)"},
+	{lastPowered, "multiplies the coarsest term into each of the others, as jorge-pessoa/pytorch-msssim"},
+	{bothAxesPadded, "extends both axes where one is odd, as piq"},
 	{strided, "takes every second pixel"},
 	{maxPooled, "takes the largest of four pixels"},
 	{overChannels, "sums 1 - MS over the channels instead of averaging it"},
@@ -57,7 +61,7 @@ func (p *picture) coarser(oddPad, flaw string) picture {
 		for i := range n {
 			line = append(line, i)
 		}
-		if n%2 == 1 {
+		if n%2 == 1 || flaw == bothAxesPadded && (p.h+p.w)%2 == 1 {
 			switch oddPad {
 			case "replicate_end":
 				line = append(line, n-1)
@@ -122,6 +126,9 @@ func msSSIM(out []float64, grad, in *loss.MSSSIM[float64], dOut []float64, flaw 
 		}
 	}
 	m := len(weights)
+	if flaw == lastPowered && m > 1 {
+		weights[m-1] *= float64(m - 1)
+	}
 	kappa := 1.0
 	if in.Covariance == "sample" {
 		kappa = float64(k*k) / float64(k*k-1)

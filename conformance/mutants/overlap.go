@@ -18,6 +18,8 @@ const (
 	tieOfMin        = "ties of the minimum go to pred"
 	floorPasses     = "gradient through the denominator floor"
 	halfSmoothing   = "smoothing counted half"
+	minusScore      = "minus the score"
+	backgroundTimes = "background times zero"
 )
 
 // overlapFlaws are mistakes of every overlap loss.
@@ -29,6 +31,7 @@ var overlapFlaws = []flaw{
 	{noActivation, "gives the gradient by the activated prediction"},
 	{oneSmoothing, "adds smooth_nr to the denominator too"},
 	{halfSmoothing, "halves both smoothing terms"},
+	{minusScore, "gives minus the score, as nnU-Net"},
 	{denominator, "does not differentiate the denominator"},
 	{tieOfMin, "gives min(p, t) the slope 1 at p = t"},
 	{floorPasses, "differentiates the denominator below its floor"},
@@ -80,6 +83,11 @@ func overlapLoss(out, grad []float64, in *loss.Overlap[float64], r loss.Reductio
 	inter, diff, sizes, targets := list(), list(), list(), list()
 	each := func(f func(item, at int, p, t float64, kept bool)) {
 		for i := range n {
+			if flaw == backgroundTimes && first == 1 {
+				for s := range space {
+					diff[item(i, 1)] += 0 * p[at(i, 0, s)]
+				}
+			}
 			for c := first; c < channels; c++ {
 				for s := range space {
 					t := target(i, c, s)
@@ -170,7 +178,9 @@ func overlapLoss(out, grad []float64, in *loss.Overlap[float64], r loss.Reductio
 		case in.Form == "log":
 			items[k], scale[k] = -math.Log(score), 1/score
 		default:
-			items[k] = lost
+			if items[k] = lost; flaw == minusScore {
+				items[k] = -score
+			}
 		}
 		items[k] *= weights[k]
 		outer[k] = share(r, dOut, k, z) * weights[k]

@@ -14,6 +14,7 @@ var tverskyFlaws = append([]flaw{
 	{weightsTogether, "gives false positives and false negatives half of the sum of the weights each"},
 	{weightsNorm, "divides the weights by their sum"},
 	{hitsTwice, "takes 2 TP, as Dice does"},
+	{backgroundTimes, "multiplies the dropped background by 0, which keeps its NaN"},
 }, overlapFlaws...)
 
 func tversky(out []float64, grad, in *loss.Tversky[float64], dOut []float64, flaw string) {

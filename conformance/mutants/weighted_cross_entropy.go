@@ -15,6 +15,7 @@ const (
 	posForNegatives  = "pos_weight for the negatives"
 	sigmoidLogs      = "logarithms of sigmoids"
 	unitTargets      = "target clipped to [0, 1]"
+	binaryNormalized = "binary mean over the weights"
 	binaryTimesInf   = "terms of coefficient 0 kept"
 )
 
@@ -32,6 +33,7 @@ var weightedCrossEntropyFlaws = []flaw{
 	{posForNegatives, "gives pos_weight to the negatives"},
 	{sigmoidLogs, "takes log(sigmoid(x)) and log(1-sigmoid(x)), which are -Inf or 0 too early"},
 	{unitTargets, "clips targets to [0, 1]"},
+	{binaryNormalized, "divides the mean of the binary form by the weights where normalize is weight"},
 	{binaryTimesInf, "multiplies softplus = +Inf by a coefficient of 0"},
 }
 
@@ -98,7 +100,13 @@ func weightedCrossEntropy(out []float64, grad, in *loss.WeightedCrossEntropy[flo
 
 func weightedBinary(out []float64, grad, in *loss.WeightedCrossEntropy[float64], dOut []float64, flaw string) {
 	n := len(in.Logits.Data)
-	items := make([]float64, n)
+	items, z := make([]float64, n), float64(n)
+	if flaw == binaryNormalized && in.Normalize == "weight" {
+		z = 0
+		for _, y := range in.TargetValue.Data {
+			z += in.PosWeight*y + 1 - y
+		}
+	}
 	for i, x := range in.Logits.Data {
 		y, pos, neg := in.TargetValue.Data[i], in.PosWeight, 1.0
 		if flaw == unitTargets {
@@ -124,7 +132,7 @@ func weightedBinary(out []float64, grad, in *loss.WeightedCrossEntropy[float64],
 		if flaw == posInGradient {
 			a = y
 		}
-		grad.Logits.Data[i] = share(in.Reduction, dOut, i, float64(n)) * (b*sigmoid(x) - a*sigmoid(-x))
+		grad.Logits.Data[i] = share(in.Reduction, dOut, i, z) * (b*sigmoid(x) - a*sigmoid(-x))
 	}
-	reduce(out, in.Reduction, items, float64(n))
+	reduce(out, in.Reduction, items, z)
 }

@@ -199,7 +199,8 @@ func checkClassAxis(c *Checker, name string, shape []int, axis int) {
 // that the mode does not use, ignore_index with binary_pos are invalid_param; C = 0 with rows and weights of another shape are
 // invalid_shape. PyTorch has class with weight; Keras divides by the count; TensorFlow's weighted_cross_entropy_with_logits is
 // binary_pos.
-// Sources: class weights: Long et al. 2015, FCN, arXiv 1411.4038; pixel weights: Ronneberger et al. 2015, U-Net, arXiv 1505.04597, eq. 1.
+// Sources: class weights: Long et al. 2015, FCN, arXiv 1411.4038; pixel weights: Ronneberger et al. 2015, U-Net, arXiv 1505.04597,
+// eq. 1 (number not verified).
 type WeightedCrossEntropy[T any] struct {
 	Reduction
 	Mode        string        // class (default), pixel, binary_pos
@@ -220,7 +221,7 @@ var weightedCrossEntropy = &Def{
 	Tasks:   []Task{SemanticSegmentation, TimeSeries},
 	Sources: []Source{
 		{"Long et al. 2015, Fully Convolutional Networks", "arXiv 1411.4038", ""},
-		{"Ronneberger et al. 2015, U-Net", "arXiv 1505.04597", "1"},
+		{"Ronneberger et al. 2015, U-Net", "arXiv 1505.04597", "1 (number not verified)"},
 	},
 }
 

@@ -101,7 +101,7 @@ func (l *SSIM[T]) Out() []int { return l.Reduction.shape(l.Pred.Shape[0]) }
 // Errors: no sample or channel is empty_input; a coarsest scale with a side below the window, no weight or more than ten are
 // invalid_shape; an even window, sample covariance with window 1, a weight that is 0, negative or infinite are invalid_param.
 // Libraries: TensorFlow has the defaults, pytorch_msssim zero_start, piq replicate_start on both axes, torchmetrics floor.
-// Source: Wang, Simoncelli and Bovik 2003, Multiscale structural similarity, Asilomar, eq. 7.
+// Source: Wang, Simoncelli and Bovik 2003, Multiscale structural similarity, Asilomar, eq. 7 (number not verified).
 type MSSSIM[T any] struct {
 	Reduction
 	Windows
@@ -122,7 +122,7 @@ var msSSIM = &Def{
 	Summary: "one minus a product of contrast-structure terms over a dyadic pyramid with luminance at the coarsest scale",
 	Aliases: []string{"MS-SSIM loss"},
 	Tasks:   []Task{Dehazing},
-	Sources: []Source{{"Wang, Simoncelli and Bovik 2003, Multiscale structural similarity, Asilomar", "", "7"}},
+	Sources: []Source{{"Wang, Simoncelli and Bovik 2003, Multiscale structural similarity, Asilomar", "", "7 (number not verified)"}},
 }
 
 func (l *MSSSIM[T]) Def() *Def { return msSSIM }

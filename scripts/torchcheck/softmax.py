@@ -95,6 +95,8 @@ DEVIATIONS = [
     ("focal", "saturation", "0 in place of tiny values and gradients", lambda r, p: "saturated" in r["tags"]),
     ("focal", "infinite logits", "NaN at the limits", lambda r, p: not finite(r, "logits")),
     ("softmax_cross_entropy", "infinite logits", "+Inf gives NaN; -Inf with q = 0 gives NaN", lambda r, p: not finite(r, "logits")),
+    ("softmax_cross_entropy", "the largest logits", "0 times a logarithm that overflows gives NaN",
+     lambda r, p: any(t["name"] == "logits" and -1e308 in t["data"] for t in r["inputs"])),
     ("weighted_cross_entropy", "not-finite inputs", "NaN at the limits; ignored positions and those of weight 0 that hold NaN make others NaN",
      lambda r, p: not finite(r)),
     ("weighted_cross_entropy", "all weights 0", "the gradient of the mean is NaN", lambda r, p: "empty" in r["tags"]),

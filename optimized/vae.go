@@ -214,14 +214,14 @@ func (k *vaeTask[T]) latentWeight(n int) float64 {
 
 // gaussians sums the divergences of latents lo to hi and writes their gradients times c.
 func (k *vaeTask[T]) gaussians(lo, hi int, c float64, gMu, gLv []T) float64 {
-	var em, rest [strip]float64
+	var slope, rest [strip]float64
 	var sum running
 	for ; lo < hi; lo += strip {
 		n := min(strip, hi-lo)
 		mu, lv := k.in.Mu.Data[lo:][:n], k.in.Logvar.Data[lo:][:n]
-		k.exponentials(em[:n], rest[:n], lv)
+		k.exponentials(slope[:n], rest[:n], lv)
 		for j, v := range mu {
-			rest[j] += float64(v) * float64(v)
+			rest[j] += float64(v) * 0.5 * float64(v)
 		}
 		sum.add(lanes(rest[:n]))
 		if gMu != nil {
@@ -231,19 +231,19 @@ func (k *vaeTask[T]) gaussians(lo, hi int, c float64, gMu, gLv []T) float64 {
 			gMu = gMu[n:]
 		}
 		if gLv != nil {
-			for j, e := range em[:n] {
-				gLv[j] = T(c / 2 * e)
+			for j, d := range slope[:n] {
+				gLv[j] = T(c * d)
 			}
 			gLv = gLv[n:]
 		}
 	}
-	return sum.value() / 2
+	return sum.value()
 }
 
-// exponentials fills in expm1(lv), 0 outside the clamp, and expm1(lv) - lv of the clamped lv.
-func (k *vaeTask[T]) exponentials(em, rest []float64, lv []T) {
+// exponentials fills in expm1(lv)/2, 0 outside the clamp, and (expm1(lv) - lv)/2 of the clamped lv. Halves overflow later.
+func (k *vaeTask[T]) exponentials(slope, rest []float64, lv []T) {
 	bounded, lo, hi := k.in.LogvarClamp, k.in.LogvarMin, k.in.LogvarMax
-	em, rest = em[:len(lv)], rest[:len(lv)]
+	slope, rest = slope[:len(lv)], rest[:len(lv)]
 	for j, v := range lv {
 		x := float64(v)
 		if bounded {
@@ -252,19 +252,21 @@ func (k *vaeTask[T]) exponentials(em, rest []float64, lv []T) {
 		switch size := math.Abs(x); {
 		case size <= 0.25:
 			r := expRest(x)
-			em[j], rest[j] = r+x, r
+			slope[j], rest[j] = (r+x)*0.5, r*0.5
 		case size <= 500:
 			e := expNeg[T](x)*expScale - 1
-			em[j], rest[j] = e, e-x
+			slope[j], rest[j] = e*0.5, (e-x)*0.5
+		case x > 0: // the exponential is all
+			h := math.Exp(x * 0.5)
+			slope[j] = h * 0.5 * h
+			rest[j] = slope[j]
+		case x < 0: // it is nothing
+			slope[j], rest[j] = -0.5, -0.5-x*0.5
 		default:
-			e := math.Expm1(x)
-			em[j], rest[j] = e, e-x
-			if math.IsInf(x, 0) {
-				rest[j] = math.Inf(1)
-			}
+			slope[j], rest[j] = x, x // NaN
 		}
 		if bounded && x != float64(v) {
-			em[j] = 0
+			slope[j] = 0
 		}
 	}
 }
@@ -309,7 +311,7 @@ func (k *vaeTask[T]) reconstruction(i int) {
 		case "gaussian_unit":
 			subtract(dm[:n], m, x)
 			for j, e := range dm[:n] {
-				l[j] = e * e / 2
+				l[j] = e * 0.5 * e
 			}
 		case "gaussian_logvar":
 			s := in.ReconLogvar.Data
@@ -399,7 +401,8 @@ func gaussianErrors[T loss.Float](l, dm, ds []float64, m, x, s []T) {
 			continue
 		}
 		r := e * h
-		l[j], dm[j], ds[j] = (v+r*r)/2, r*h, (1-r*r)/2
+		square := r * 0.5 * r
+		l[j], dm[j], ds[j] = v*0.5+square, r*h, 0.5-square
 	}
 }
 
@@ -413,5 +416,5 @@ func gaussianLimit(e, s float64) (l, dm, ds float64) {
 	}
 	h := math.Exp(-s / 4) // its square may overflow where that times e does not
 	r := e * h * h
-	return (s + r*r) / 2, r * h * h, (1 - r*r) / 2
+	return s/2 + r/2*r, r * h * h, 0.5 - r/2*r
 }

@@ -21,6 +21,16 @@ func expRest(q float64) float64 {
 	return q * s
 }
 
+// divergence is (mu^2 + expm1(lv) - lv)/2 and its derivative by lv. The halves do not overflow where the whole does.
+func divergence(mu, lv float64) (k, slope float64) {
+	k = mu / 2 * mu
+	if lv > 700 { // the exponential is all
+		h := math.Exp(lv / 2)
+		return k + h/2*h, h / 2 * h
+	}
+	return k + expRest(lv)/2, math.Expm1(lv) / 2
+}
+
 // vaeLatents holds the divergences of a batch.
 type vaeLatents struct {
 	k      []float64 // per sample
@@ -47,7 +57,7 @@ func newVAELatents(in *loss.VAE[float64]) vaeLatents {
 				lv = math.Min(math.Max(lv, in.LogvarMin), in.LogvarMax)
 			}
 			v.lv[at] = lv
-			k := (mu*mu + expRest(lv)) / 2
+			k, _ := divergence(mu, lv)
 			sums[i][g].add(k)
 			shared[g].add(k)
 			v.bad[i] = v.bad[i] || math.IsNaN(mu) || math.IsNaN(lv)
@@ -99,7 +109,7 @@ func vaeError(in *loss.VAE[float64], m, x, s float64) (l, dm, ds float64) {
 	case "bernoulli_probs":
 		l, dm = guardedBernoulli(m, x, &in.BernoulliGuard)
 	case "gaussian_unit":
-		l, dm = e*e/2, -e
+		l, dm = e/2*e, -e
 	case "gaussian_logvar":
 		switch {
 		case e == 0:
@@ -108,7 +118,7 @@ func vaeError(in *loss.VAE[float64], m, x, s float64) (l, dm, ds float64) {
 			l, dm, ds = math.Inf(1), math.Inf(-int(sign(e))), s
 		default:
 			r := e * math.Exp(-s/2)
-			l, dm, ds = (s+r*r)/2, -r*math.Exp(-s/2), (1-r*r)/2
+			l, dm, ds = s/2+r/2*r, -r*math.Exp(-s/2), 0.5-r/2*r
 		}
 	default:
 		l, dm = math.Abs(e), -sign(e)
@@ -199,7 +209,8 @@ func VAEGrad(in *loss.VAE[float64], dOut []float64) *loss.VAE[float64] {
 			case latents.active[i][(at-i*dz)/(dz/in.Groups())]:
 				g.Mu.Data[at] = cz * in.Beta * in.Mu.Data[at] / perLatent
 				if !in.LogvarClamp || lv >= in.LogvarMin && lv <= in.LogvarMax {
-					g.Logvar.Data[at] = cz * in.Beta * math.Expm1(lv) / 2 / perLatent
+					_, slope := divergence(0, lv)
+					g.Logvar.Data[at] = cz * in.Beta * slope / perLatent
 				}
 			}
 		}

@@ -392,11 +392,20 @@ func (k *crossModalTask[T]) sparse() {
 		text, image := k.rival[2*i], k.rival[2*i+1]
 		g := 0.0
 		if k.room[i]+text.v > 0 {
-			k.entries = append(k.entries, crossModalEntry{i, text.at, k.weight[i]})
+			// The text may have the image as its rival. One entry then: its weights may cancel where the rows are infinite.
+			w := k.weight[i]
+			if back := k.rival[2*text.at+1]; back.at == i && k.room[text.at]+back.v > 0 {
+				w += k.weight[text.at]
+			}
+			if w != 0 {
+				k.entries = append(k.entries, crossModalEntry{i, text.at, w})
+			}
 			g -= k.weight[i]
 		}
 		if k.room[i]+image.v > 0 {
-			k.entries = append(k.entries, crossModalEntry{image.at, i, k.weight[i]})
+			if back := k.rival[2*image.at]; !(back.at == i && k.room[image.at]+back.v > 0) {
+				k.entries = append(k.entries, crossModalEntry{image.at, i, k.weight[i]})
+			}
 			g -= k.weight[i]
 		}
 		if g != 0 {

@@ -1,4 +1,5 @@
 """Losses of masks, images and feature maps."""
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -45,7 +46,7 @@ def overlap(p, x, ratio):
     z = None
     if "class_weight" in x:
         w = x["class_weight"].expand_as(items)
-        items = torch.where(w > 0, items * w, torch.zeros_like(items))
+        items = torch.where(w != 0, items * w, torch.zeros_like(items))
         if p.get("weight_norm") == "sum":
             z = w.sum()
     if axes == (0, 1, 2):
@@ -189,6 +190,10 @@ DEVIATIONS = [
     ("dice", "selection", "masking a NaN by a selection leaves a NaN gradient behind it", lambda r, p: not finite(r, "pred")),
     ("jaccard", "saturated sigmoid", "the derivative p (1-p) of a sigmoid loses the digits of 1-p",
      lambda r, p: "saturated" in r["tags"] and p.get("activation") == "sigmoid"),
+    ("jaccard", "NaN weight", "a NaN weight does not reach the gradient of an item that counts as 0",
+     lambda r, p: p.get("absent") == "zero" and any(t["name"] == "class_weight" and np.isnan(t["data"]).any() for t in r["inputs"])),
+    ("tversky", "NaN weight", "a NaN weight does not reach the gradient of an item that counts as 0",
+     lambda r, p: p.get("absent") == "zero" and any(t["name"] == "class_weight" and np.isnan(t["data"]).any() for t in r["inputs"])),
     ("jaccard", "selection", "masking a NaN by a selection leaves a NaN gradient behind it", lambda r, p: not finite(r, "pred")),
     ("tversky", "saturated sigmoid", "the derivative p (1-p) of a sigmoid loses the digits of 1-p",
      lambda r, p: "saturated" in r["tags"] and p.get("activation") == "sigmoid"),

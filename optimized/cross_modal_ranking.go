@@ -2,6 +2,7 @@ package optimized
 
 import (
 	"math"
+	"slices"
 
 	"github.com/goldenloss/goldenloss/reference/loss"
 )
@@ -50,12 +51,13 @@ type crossModalTask[T loss.Float] struct {
 	n, dims        int
 	blocks, groups int
 	scores         bool // the input is the score matrix
-	wild           bool // dot products of numbers that are not finite
+	spoiled        bool // a row is not finite
+	wild           bool // dot products of such rows
 	keep, slopes   bool
 	phase          int
 	u, v, ut, vt   []float64 // rows of images and texts; transposed
 	normU, normV   []float64
-	bad            []bool // by pair: an image or text that is not finite
+	badU, badV     []bool // images and texts that are not finite
 	all            []float64
 	room           []float64 // margin - S_ii
 	weight         []float64
@@ -117,14 +119,10 @@ func (k *crossModalTask[T]) solve() {
 	}
 	k.blocks = ceilDiv(n, crossModalRows)
 	k.groups = min(crossModalGroups, k.blocks)
-	k.bad, k.room, k.weight, k.diagonal = grown(k.bad, n), grown(k.room, n), grown(k.weight, n), grown(k.diagonal, n)
+	k.badU, k.badV, k.room, k.weight, k.diagonal = grown(k.badU, n), grown(k.badV, n), grown(k.room, n), grown(k.weight, n), grown(k.diagonal, n)
 	k.each(crossModalNormalize, k.blocks, 8*crossModalRows*(k.dims+2))
-	k.wild = false
-	if !k.scores && k.in.Similarity == "dot" {
-		for _, b := range k.bad {
-			k.wild = k.wild || b
-		}
-	}
+	k.spoiled = slices.Contains(k.badU, true) || slices.Contains(k.badV, true)
+	k.wild = k.spoiled && k.in.Similarity == "dot"
 	k.keep = k.slopes && !k.scores && k.in.Mining == "all" && n*n <= crossModalKeep
 	if k.keep {
 		k.all = grown(k.all, n*n)
@@ -196,7 +194,7 @@ func (k *crossModalTask[T]) run(i int) {
 
 // normalize prepares pair i.
 func (k *crossModalTask[T]) normalize(i int) {
-	k.bad[i] = false
+	k.badU[i], k.badV[i] = false, false
 	k.weight[i] = 0
 	if k.slopes {
 		k.weight[i] = k.w.at(i)
@@ -206,18 +204,17 @@ func (k *crossModalTask[T]) normalize(i int) {
 		return
 	}
 	lo, hi := i*k.dims, (i+1)*k.dims
-	row := func(u []float64, z []T) float64 {
+	row := func(u []float64, z []T) (float64, bool) {
 		length, fine := unitRow(u, z, k.in.Similarity == "cosine", k.in.NormEps)
 		if !fine {
-			k.bad[i] = true
 			for j, x := range z {
 				u[j] = float64(x)
 			}
 		}
-		return length
+		return length, !fine
 	}
-	k.normU[i] = row(k.u[lo:hi], k.in.Image.Data[lo:hi])
-	k.normV[i] = row(k.v[lo:hi], k.in.Text.Data[lo:hi])
+	k.normU[i], k.badU[i] = row(k.u[lo:hi], k.in.Image.Data[lo:hi])
+	k.normV[i], k.badV[i] = row(k.v[lo:hi], k.in.Text.Data[lo:hi])
 	k.room[i] = k.in.Margin - k.score(i, i)
 	if k.slopes && k.in.Mining == "all" {
 		transpose(k.ut[i:], k.n, k.u[lo:hi], k.dims, 1, k.dims)
@@ -230,7 +227,7 @@ func (k *crossModalTask[T]) score(i, j int) float64 {
 	if k.scores {
 		return float64(k.in.Scores.Data[i*k.n+j])
 	}
-	if (k.bad[i] || k.bad[j]) && k.in.Similarity == "cosine" {
+	if (k.badU[i] || k.badV[j]) && k.in.Similarity == "cosine" {
 		return math.NaN()
 	}
 	s := [1]float64{}
@@ -383,17 +380,8 @@ func (k *crossModalTask[T]) item(i int) {
 		}
 		k.diagonal[i] = -k.weight[i] * count
 	}
-	if k.bad[i] && k.in.Similarity == "cosine" {
+	if k.in.Mining != "sampled" && !k.scores && k.in.Similarity == "cosine" && k.spoiled { // every item uses every row
 		k.items[i] = math.NaN()
-	}
-	if k.in.Mining == "sampled" || k.scores || k.in.Similarity == "dot" {
-		return
-	}
-	for _, b := range k.bad {
-		if b { // every item uses every row
-			k.items[i] = math.NaN()
-			return
-		}
 	}
 }
 
@@ -404,11 +392,20 @@ func (k *crossModalTask[T]) sparse() {
 		text, image := k.rival[2*i], k.rival[2*i+1]
 		g := 0.0
 		if k.room[i]+text.v > 0 {
-			k.entries = append(k.entries, crossModalEntry{i, text.at, k.weight[i]})
+			// The text may have the image as its rival. One entry then: its weights may cancel where the rows are infinite.
+			w := k.weight[i]
+			if back := k.rival[2*text.at+1]; back.at == i && k.room[text.at]+back.v > 0 {
+				w += k.weight[text.at]
+			}
+			if w != 0 {
+				k.entries = append(k.entries, crossModalEntry{i, text.at, w})
+			}
 			g -= k.weight[i]
 		}
 		if k.room[i]+image.v > 0 {
-			k.entries = append(k.entries, crossModalEntry{image.at, i, k.weight[i]})
+			if back := k.rival[2*image.at]; !(back.at == i && k.room[image.at]+back.v > 0) {
+				k.entries = append(k.entries, crossModalEntry{image.at, i, k.weight[i]})
+			}
 			g -= k.weight[i]
 		}
 		if g != 0 {

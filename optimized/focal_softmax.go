@@ -22,6 +22,7 @@ func (k *ceTask[T]) focalTerm(l, total, others, e, w, c float64) (value, each, o
 	if p != 0 {
 		pull = k.gamma * p * l
 	}
+	each = c * 0 // c may be NaN
 	if others != 0 {
 		each = c * (pull/others + 1/total)
 	}

@@ -167,10 +167,14 @@ func (k *ceTask[T]) spreadPlanes(s *ceScratch[T], lo, hi int) {
 		rest, q := s.rest[j], s.qTop[j]+s.qRest[j]
 		if s.y[j] < 0 || k.prob == nil && q == 0 {
 			s.y[j], s.l[j], s.each[j] = -1, 0, 0
-			odd = odd || rest != rest
+			odd = odd || rest != rest || q != q
 			continue
 		}
-		s.l[j] = s.lSum[j] + q*log1p[T](rest)
+		tail := log1p[T](rest)
+		if tail == 0 { // the coefficients of the others are no factors of it, and may be infinite
+			q = s.q[s.at[j]*n+j]
+		}
+		s.l[j] = s.lSum[j] + q*tail
 		if k.g != nil {
 			s.each[j] = k.w.at(lo+j) * k.cold / (1 + rest)
 		}
@@ -260,7 +264,7 @@ func (s *ceScratch[T]) spreadPlane(i int, x []T, e, q []float64, cold float64) {
 		gap := (top[j] - v) * cold
 		e[j] = expNeg[T](-gap)
 		part[j] += e[j]
-		if q[j] != 0 {
+		if q[j] != 0 && gap != 0 { // either may be infinite
 			l[j] += q[j] * gap
 		}
 	}

@@ -74,6 +74,9 @@ func categoricalRows(in *loss.CategoricalCrossEntropy[float64], row func(i int, 
 			}
 		}
 		l, d := categoricalRow(p, y, in.Eps, in.Normalize)
+		if math.IsNaN(l) {
+			fillNaN(d)
+		}
 		row(i, l, d, at)
 	}
 }

@@ -48,7 +48,9 @@ func ceRows(in *loss.CrossEntropy[float64]) (rows []ceRow, z float64) {
 			} else if in.Target.Data[i] == int64(c) {
 				t = 1
 			}
-			row.q[c] = w * ((1-a)*t + a/float64(classes))
+			if q := (1-a)*t + a/float64(classes); q != 0 || in.TargetProb.Given() { // a class that no row asks for may weigh NaN
+				row.q[c] = w * q
+			}
 			participates = participates || row.q[c] != 0
 		}
 		if participates {

@@ -221,7 +221,8 @@ func MahalanobisGrad(in *loss.Mahalanobis[float64], dOut []float64) *loss.Mahala
 		g.Mean.Data[i] = means[i].value()
 	}
 	for m := range in.Matrices() {
-		if in.Variant == "nll" && dets[m].value() != 0 && !math.IsNaN(matrices[m*size].value()) {
+		lost := in.Form != "diag" && math.IsNaN(matrices[m*size].value()) // all of it
+		if in.Variant == "nll" && dets[m].value() != 0 && !lost {
 			newGaussian(in, m).addDet(matrices[m*size:(m+1)*size], dets[m].value())
 		}
 	}

@@ -122,7 +122,7 @@ func log(x float64) float64 {
 func norm(v []float64) float64 {
 	m := 0.0
 	for _, x := range v {
-		m = math.Max(m, math.Abs(x))
+		m = max(m, math.Abs(x)) // not math.Max, which is Inf for Inf and NaN
 	}
 	if m == 0 || math.IsNaN(m) || math.IsInf(m, 0) {
 		return m

@@ -13,7 +13,7 @@ func pnorm(v []float64, p float64) float64 {
 	}
 	m := 0.0
 	for _, x := range v {
-		m = math.Max(m, math.Abs(x))
+		m = max(m, math.Abs(x)) // not math.Max, which is Inf for Inf and NaN
 	}
 	if m == 0 || math.IsNaN(m) || math.IsInf(m, 0) || math.IsInf(p, 1) {
 		return m

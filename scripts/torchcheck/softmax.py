@@ -1,4 +1,5 @@
 """Softmax and focal cross-entropy."""
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -89,6 +90,8 @@ LOSSES = [cross_entropy, focal, softmax_cross_entropy, weighted_cross_entropy, p
 DEVIATIONS = [
     ("cross_entropy", "not-finite logits", "+Inf gives NaN; -Inf with q = 0 gives NaN; ignored rows with NaN or Inf get NaN",
      lambda r, p: not finite(r, "logits")),
+    ("cross_entropy", "NaN weight", "with smoothing the gradient of an ignored position is 0 times NaN",
+     lambda r, p: p.get("label_smoothing", 0) > 0 and any(t["name"] == "class_weight" and np.isnan(t["data"]).any() for t in r["inputs"])),
     ("cross_entropy", "class weight 0", "all weights 0 gives a NaN gradient",
      lambda r, p: any(t["name"] == "class_weight" and 0 in t["data"] for t in r["inputs"])),
     ("focal", "gamma below 1", "the gradient is NaN once p_t rounds to 1", lambda r, p: 0 < p.get("gamma", 2) < 1),

@@ -129,11 +129,32 @@ def ms_ssim(p, x):
     return reduce(1 - product.mean(1), p)
 
 
-def layers(x):
-    """Layers that participate: weight, features, target."""
+def layers(x, *more):
+    """Layers that participate: weight, features, target, and further lists, None where absent."""
     count = sum(k.startswith("features_") for k in x)
     w = x.get("layer_weights", torch.ones(count, dtype=torch.float64))
-    return [(w[l], x[f"features_{l}"], x[f"target_{l}"]) for l in range(count) if w[l] != 0]
+    return [(w[l], x[f"features_{l}"], x[f"target_{l}"], *(x.get(f"{m}_{l}") for m in more)) for l in range(count) if w[l] != 0]
+
+
+def perceptual(p, x):
+    variant, eps = p.get("variant", "johnson"), p.get("eps", 1e-10)
+    items = torch.zeros(x["features_0"].shape[0], dtype=torch.float64)
+
+    def unit(v):
+        if p.get("eps_mode", "outside") == "inside":
+            return v / (v.square().sum(1, keepdim=True) + eps).sqrt()
+        return v / (v.norm(dim=1, keepdim=True) + eps)
+    for w, a, b, c in layers(x, "channel_weights"):
+        if variant == "lpips":
+            d = (unit(a) - unit(b)).square()
+            if c is not None:
+                d = d * c.reshape([1, -1] + [1] * (a.dim() - 2))
+            items = items + w * (d.sum(1).flatten(1).mean(1) if a.dim() > 2 else d.sum(1))
+        elif variant == "content":
+            items = items + w * 0.5 * (a - b).square().flatten(1).sum(1)
+        else:
+            items = items + w * ((a - b).abs() if variant == "l1" else (a - b).square()).flatten(1).mean(1)
+    return reduce(items, p)
 
 
 def feature_matching(p, x):
@@ -182,7 +203,7 @@ def context(p, x):
     return reduce(-torch.log(cx + p.get("log_eps", 0.0)), p)
 
 
-LOSSES = [dice, jaccard, tversky, ssim, ms_ssim, feature_matching, style, context]
+LOSSES = [dice, jaccard, tversky, ssim, ms_ssim, feature_matching, style, context, perceptual]
 
 DEVIATIONS = [
     ("dice", "saturated sigmoid", "the derivative p (1-p) of a sigmoid loses the digits of 1-p",
@@ -198,6 +219,9 @@ DEVIATIONS = [
     ("tversky", "saturated sigmoid", "the derivative p (1-p) of a sigmoid loses the digits of 1-p",
      lambda r, p: "saturated" in r["tags"] and p.get("activation") == "sigmoid"),
     ("tversky", "selection", "masking a NaN by a selection leaves a NaN gradient behind it", lambda r, p: not finite(r, "pred")),
+    ("perceptual", "NaN", "a NaN reaches the elements that it meets, not the whole sample", lambda r, p: "nan" in r["tags"]),
+    ("perceptual", "norms out of range", "the square of an entry of 1e200 overflows in the norm of a vector",
+     lambda r, p: "lpips-1e200" in r["case_id"]),
     ("feature_matching", "NaN", "a NaN reaches the elements that it meets, not the whole sample or batch", lambda r, p: not finite(r)),
     ("style", "NaN", "a NaN reaches what it is multiplied with, not the other layers; abs has gradient 0 at NaN", lambda r, p: not finite(r)),
     ("context", "NaN", "a NaN reaches what it meets; a maximum of NaN has the gradient of one entry", lambda r, p: not finite(r)),

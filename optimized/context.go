@@ -233,11 +233,10 @@ func length(v []float64) float64 {
 
 // contextScratch holds a tile of rows.
 type contextScratch struct {
-	d, e   []float64 // distances and exponentials of a tile
-	x, g   []float64 // vectors and gradients of a tile
-	row    [contextTile]int
-	lost   []float64
-	winner []int32
+	d, e []float64 // distances and exponentials of a tile
+	x, g []float64 // vectors and gradients of a tile
+	row  [contextTile]int
+	lost []float64
 }
 
 // distances fills d with the distances of the rows x of sample n from all columns. full says that every vector has norm 1.

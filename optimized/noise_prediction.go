@@ -154,7 +154,7 @@ func subtractVelocity[T loss.Float](e []float64, x, eps, x0 []T, a, b float64) {
 		return
 	}
 	if a == 0 {
-		x0, eps, a, b = eps, x0, -b, -a // now a is not 0
+		x0, eps, a = eps, x0, -b // now a is not 0
 	}
 	for j := range e {
 		e[j] = float64(x[j]) - a*float64(eps[j])

@@ -59,7 +59,7 @@ func TestGradientsAgainstDifferences(t *testing.T) {
 					case image != e:
 						g += got[k].Float.Data[image]
 					}
-					off := math.Min(math.Abs(g-want[e])/(2e-5*largest), math.Abs(g-fine[e])/(2e-4*largest))
+					off := math.Min(math.Abs(g-want[e])/(2e-5*largest), math.Abs(g-fine[e])/(2e-5*largest))
 					require.LessOrEqual(t, off, 1.0, "%s %+v %s[%d]: want %g, got %g", impl.ID, loss.Params(in), f.Name, e, want[e], g)
 					checked++
 					if g != 0 {

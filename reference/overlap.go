@@ -27,7 +27,6 @@ func (e *entry) gap() float64 {
 type overlap struct {
 	in            *loss.Overlap[float64]
 	n, classes, s int
-	active        []float64 // activated predictions, like Pred
 	items         [][]entry
 	channel       []int // of an item, -1 without
 	z             float64

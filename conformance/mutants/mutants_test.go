@@ -49,12 +49,14 @@ func problems(t *testing.T, n int, f func(base loss.Impl[float64], p problem, dO
 
 // TestFormulasWithoutFlaw: what the mutants of the arithmetic are made of is right where they are not wrong.
 func TestFormulasWithoutFlaw(t *testing.T) {
+	compared := map[string]bool{}
 	problems(t, 300, func(base loss.Impl[float64], p problem, dOut []float64) {
 		i := slices.IndexFunc(byHand, func(h hand) bool { return h.id == base.ID })
 		require.GreaterOrEqual(t, i, 0, base.ID)
 		if byHand[i].plain == nil {
 			return
 		}
+		compared[base.ID] = true
 		got := byHand[i].plain(p, dOut)
 		want := outputs(base, p, dOut)
 		require.Len(t, got, len(want))
@@ -63,6 +65,7 @@ func TestFormulasWithoutFlaw(t *testing.T) {
 				"%s %+v: output %d: want %g, got %g", base.ID, p, i, want[i], got[i])
 		}
 	})
+	require.GreaterOrEqual(t, len(compared), 8)
 }
 
 // TestMutants: names are unique, every flaw changes some answer, and a mutant is its base where it says so.
